@@ -5,67 +5,36 @@ package understand
 
 import (
 	"context"
-	"image"
-	"time"
 
 	"sensed/daemon/event"
 )
 
-// Kind is what is asked of the model.
-type Kind string
+// The question and its answer are plain types of package event, so that a
+// caller can hold them without the engine and its kernels behind it.
+type (
+	// Kind is what is asked of the model.
+	Kind = event.TaskKind
+	// Task is one question. Zero fields mean the profile's default.
+	Task = event.Task
+	// Input is what the task looks at and listens to.
+	Input = event.Input
+	// VideoFrame is one picture of a clip.
+	VideoFrame = event.VideoFrame
+	// Result is a typed answer.
+	Result = event.Result
+	// Timing is how long each stage took.
+	Timing = event.Timing
+)
 
 // The kinds of tasks.
 const (
-	Caption    Kind = "caption"
-	Detect     Kind = "detect"
-	Transcribe Kind = "transcribe"
-	Translate  Kind = "translate"
-	Point      Kind = "point"
-	Prompt     Kind = "prompt"
+	Caption    = event.TaskCaption
+	Detect     = event.TaskDetect
+	Transcribe = event.TaskTranscribe
+	Translate  = event.TaskTranslate
+	Point      = event.TaskPoint
+	Prompt     = event.TaskPrompt
 )
-
-// Task is one question. Zero fields mean the profile's default.
-type Task struct {
-	Kind   Kind
-	Name   string   // the task's name in the configuration, for provenance
-	Labels []string // detect: what to look for (none: everything the model knows); point: the one thing
-	Prompt string   // replaces the profile's prompt; required for the kind prompt
-	System string
-	// Language of the speech ("" is unknown) and, for translate, the language wanted.
-	Language, Into string
-	MaxTokens      int
-	ImageTokens    int // soft-token budget of a picture: 70 140 280 560 1120
-}
-
-// Input is what the task looks at and listens to. Image and Images are
-// pictures; Video frames carry their time; Audio is 16 kHz mono.
-type Input struct {
-	Images []image.Image
-	Video  []VideoFrame
-	Audio  []float32
-}
-
-// VideoFrame is one picture of a clip.
-type VideoFrame struct {
-	At    time.Duration // from the start of the clip
-	Image image.Image
-}
-
-// Result is a typed answer.
-type Result struct {
-	Kind    Kind
-	Text    string         // caption, transcript, translation or answer; raw text for detect and point
-	Objects []event.Object // detect, point
-	Prompt  int            // tokens read
-	Answer  int            // tokens written
-	Timing  Timing
-	Model   string
-}
-
-// Timing is how long each stage took.
-type Timing struct {
-	Encode, Prefill, Decode time.Duration
-}
 
 // Understander answers one task at a time; it is what the pipeline and the
 // command line need of an engine.

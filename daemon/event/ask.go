@@ -1,0 +1,67 @@
+package event
+
+import (
+	"image"
+	"time"
+)
+
+// The types in this file are the question that the pipeline puts to an engine
+// and the typed answer that it turns into an [Event]. They live beside Event
+// because both sides of that conversation stand on this package, while neither
+// may stand on the other: the pipeline knows no model, an engine no queue.
+
+// TaskKind is what is asked of the model.
+type TaskKind string
+
+// The kinds of tasks.
+const (
+	TaskCaption    TaskKind = "caption"
+	TaskDetect     TaskKind = "detect"
+	TaskTranscribe TaskKind = "transcribe"
+	TaskTranslate  TaskKind = "translate"
+	TaskPoint      TaskKind = "point"
+	TaskPrompt     TaskKind = "prompt"
+)
+
+// Task is one question. Zero fields mean the profile's default.
+type Task struct {
+	Kind   TaskKind
+	Name   string   // the task's name in the configuration, for provenance
+	Labels []string // detect: what to look for (none: everything the model knows); point: the one thing
+	Prompt string   // replaces the profile's prompt; required for the kind prompt
+	System string
+	// Language of the speech ("" is unknown) and, for translate, the language wanted.
+	Language, Into string
+	MaxTokens      int
+	ImageTokens    int // soft-token budget of a picture: 70 140 280 560 1120
+}
+
+// Input is what the task looks at and listens to. Images and Video are
+// pictures; Video frames carry their time; Audio is 16 kHz mono.
+type Input struct {
+	Images []image.Image
+	Video  []VideoFrame
+	Audio  []float32
+}
+
+// VideoFrame is one picture of a clip.
+type VideoFrame struct {
+	At    time.Duration // from the start of the clip
+	Image image.Image
+}
+
+// Result is a typed answer.
+type Result struct {
+	Kind    TaskKind
+	Text    string   // caption, transcript, translation or answer; raw text for detect and point
+	Objects []Object // detect, point
+	Prompt  int      // tokens read
+	Answer  int      // tokens written
+	Timing  Timing
+	Model   string
+}
+
+// Timing is how long each stage took.
+type Timing struct {
+	Encode, Prefill, Decode time.Duration
+}
