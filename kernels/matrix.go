@@ -1,0 +1,49 @@
+package kernels
+
+import (
+	"fmt"
+
+	"sensed/kernels/gguf"
+)
+
+// Matrix is a weight matrix of Rows by Cols in one of the GGUF encodings, used
+// where it is mapped: nothing is copied or packed.
+type Matrix struct {
+	Type       gguf.Type
+	Rows, Cols int
+
+	data     []byte
+	rowBytes int
+}
+
+// NewMatrix wraps the encoded rows in data, which need no alignment and must
+// stay mapped while the matrix is in use. It fails when the encoding is
+// unknown, a row is not a whole number of blocks, or data has another size.
+func NewMatrix(t gguf.Type, rows, cols int, data []byte) (*Matrix, error) {
+	elements, size := t.Block()
+	switch {
+	case elements == 0:
+		return nil, fmt.Errorf("encoding %v is not supported", t)
+	case rows <= 0 || cols <= 0 || cols%elements != 0:
+		return nil, fmt.Errorf("%d x %d values do not fit blocks of %d (%v)", rows, cols, elements, t)
+	}
+	rowBytes := cols / elements * size
+	if len(data)/rowBytes != rows || len(data)%rowBytes != 0 {
+		return nil, fmt.Errorf("%d x %d values of %v need %d bytes, there are %d", rows, cols, t, rows*rowBytes, len(data))
+	}
+	return &Matrix{Type: t, Rows: rows, Cols: cols, data: data, rowBytes: rowBytes}, nil
+}
+
+// quantized says that a product with this matrix is computed on int8 activations.
+func (m *Matrix) quantized() bool {
+	switch m.Type {
+	case gguf.F32, gguf.F16, gguf.BF16:
+		return false
+	}
+	return true
+}
+
+// encodedRow returns the bytes of row r.
+func (m *Matrix) encodedRow(r int) []byte {
+	return m.data[r*m.rowBytes : (r+1)*m.rowBytes : (r+1)*m.rowBytes]
+}

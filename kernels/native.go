@@ -1,0 +1,91 @@
+//go:build cgo
+
+package kernels
+
+import (
+	"math"
+
+	"sensed/kernels/ref"
+)
+
+// scratch is empty: the portable kernels keep nothing between calls.
+type scratch struct{}
+
+// Kernels names the instruction set in use.
+func Kernels() string { return "float64 reference" }
+
+func (p *Pool) matMul(x []float32, t int, products []Product) {
+	work := spans(products, 1)
+	p.Run(len(work), func(i int) {
+		q := products[work[i].product]
+		row := make([]float32, q.W.Cols)
+		for r := work[i].first * tileRows; r < min(work[i].last*tileRows, q.W.Rows); r++ {
+			q.W.Row(row, r)
+			for j := range t {
+				q.Out[j*q.W.Rows+r] = float32(ref.Dot(row, x[j*q.W.Cols:(j+1)*q.W.Cols]))
+			}
+		}
+	})
+}
+
+func (p *Pool) attention(a *Attention) {
+	stride, group := a.KVHeads*a.Dim, a.Heads/a.KVHeads
+	p.Run(a.T*a.Heads, func(i int) {
+		t, head := i/a.Heads, i%a.Heads
+		from, to := a.visible(t)
+		at := from*stride + head/group*a.Dim
+		ref.Attention(a.Out[i*a.Dim:(i+1)*a.Dim], a.Q[i*a.Dim:(i+1)*a.Dim], a.K[at:], a.V[at:], to-from, stride, float64(a.Scale))
+	})
+}
+
+// Row writes the values of row r to dst, which holds Cols of them.
+func (m *Matrix) Row(dst []float32, r int) { ref.Dequantize(dst[:m.Cols], m.Type, m.encodedRow(r)) }
+
+// RMSNorm computes out = x / sqrt(mean(x^2) + eps) * w; a nil w is all ones. out may be x.
+func RMSNorm(out, x, w []float32, eps float32) { ref.RMSNorm(out, x, w, float64(eps)) }
+
+// GeluMul computes out = gelu_tanh(gate) * up. out may be either.
+func GeluMul(out, gate, up []float32) {
+	for i, g := range gate {
+		out[i] = float32(ref.Gelu(float64(g)) * float64(up[i]))
+	}
+}
+
+// Silu computes out = x * sigmoid(x). out may be x.
+func Silu(out, x []float32) {
+	for i, v := range x {
+		out[i] = float32(float64(v) * ref.Sigmoid(float64(v)))
+	}
+}
+
+// GLU computes out = a * sigmoid(b). out may be either.
+func GLU(out, a, b []float32) {
+	for i, v := range a {
+		out[i] = float32(float64(v) * ref.Sigmoid(float64(b[i])))
+	}
+}
+
+// Softcap replaces x by limit * tanh(x / limit).
+func Softcap(x []float32, limit float32) {
+	for i, v := range x {
+		x[i] = float32(float64(limit) * math.Tanh(float64(v)/float64(limit)))
+	}
+}
+
+// Rope rotates the pairs (x[i], x[i+len(cos)]) by the given angles.
+func Rope(x, cos, sin []float32) { ref.Rope(x, cos, sin) }
+
+// Dot returns the inner product of a and b.
+func Dot(a, b []float32) float32 { return float32(ref.Dot(a, b)) }
+
+// Softmax replaces x by e^x / sum(e^x).
+func Softmax(x []float32) {
+	wide := make([]float64, len(x))
+	for i, v := range x {
+		wide[i] = float64(v)
+	}
+	ref.Softmax(wide)
+	for i, v := range wide {
+		x[i] = float32(v)
+	}
+}
