@@ -55,10 +55,17 @@ type Result struct {
 	Kind    TaskKind
 	Text    string   // caption, transcript, translation or answer; raw text for detect and point
 	Objects []Object // detect, point
-	Prompt  int      // tokens read
-	Answer  int      // tokens written
-	Timing  Timing
-	Model   string
+	// Transcript, for translate, is what was said, in the language of the speech.
+	Transcript string
+	// Score is how sure the model was of the whole answer, 0..1: the geometric
+	// mean of the probabilities of its tokens. An empty answer has 0.
+	Score float64
+	// Notes say what in the answer could not be used and why, in sentences.
+	Notes  []string
+	Prompt int // tokens read
+	Answer int // tokens written
+	Timing Timing
+	Model  string
 }
 
 // Timing is how long each stage took.
