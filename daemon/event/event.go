@@ -35,7 +35,7 @@ type Event struct {
 	// state (online, offline, or a source's state) in words.
 	Text string `json:"text,omitempty"`
 	// Objects is present, and may be empty, exactly in events of kind objects.
-	Objects []Object `json:"objects,omitempty"`
+	Objects []Object `json:"objects,omitzero"`
 	// Task is the name of the configured task that asked.
 	Task string `json:"task,omitempty"`
 	// Sample names the replayed file when there is one.
