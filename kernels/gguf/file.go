@@ -95,7 +95,7 @@ func (f *File) HasTensor(name string) bool { _, ok := f.index[name]; return ok }
 func (f *File) Tensor(name string) (Tensor, error) {
 	i, ok := f.index[name]
 	if !ok {
-		return Tensor{}, fmt.Errorf("%s: tensor %q is missing", f.name, name)
+		return Tensor{}, fmt.Errorf("%s: tensor %q %w", f.name, name, ErrMissing)
 	}
 	return f.tensors[i], nil
 }

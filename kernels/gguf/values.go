@@ -7,7 +7,8 @@ import (
 	"math"
 )
 
-// ErrMissing is wrapped by the getters' errors when the file lacks the key.
+// ErrMissing is wrapped by the getters' errors when the file lacks the key or
+// the tensor.
 var ErrMissing = errors.New("is missing")
 
 // Keys returns the keys of the metadata in file order.
