@@ -1,0 +1,228 @@
+// Package config reads the one file that says what sensed does: YAML, with a
+// default for everything, and with an answer for every mistake that names the
+// line, the column and what to write instead.
+//
+// An unknown key is a mistake. All mistakes of a file are reported together.
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// maxFile bounds the file: the YAML parser is quadratic in deeply nested text.
+const maxFile = 64 << 10
+
+//go:embed sample.yaml
+var sample []byte
+
+// Sample returns a configuration that shows every setting with its meaning.
+func Sample() []byte { return slices.Clone(sample) }
+
+// Config is the whole configuration. Get one from [Default], [Parse] or [Load].
+type Config struct {
+	// Node names this machine in topics and events.
+	Node     string
+	Broker   Broker
+	Model    Model
+	Sources  []Source
+	Triggers []Trigger
+	LED      LED
+	Log      Log
+
+	name  string              // of the file, for messages
+	where map[string]position // of each field that the file sets
+}
+
+// Broker says where to publish.
+type Broker struct {
+	// URL of the broker: mqtt, mqtts, ws, wss or unix. Empty: the broker inside
+	// sensed, which listens at Listen.
+	URL    string
+	Listen string // host:port of the broker inside sensed
+	// ClientID is how the broker knows us; empty: made from the node name.
+	ClientID string
+	Username string
+	// PasswordFile holds the password in its first line; only its owner (and
+	// group) may read it.
+	PasswordFile string
+	CAFile       string // PEM certificates to trust instead of the system's
+	CertFile     string // PEM certificate to show to the broker
+	KeyFile      string // PEM key of CertFile
+}
+
+// Model says which model answers. Without Text it is the bundled one.
+type Model struct {
+	Text      string // GGUF file of the decoder
+	Projector string // GGUF file of the encoders
+	Profile   string // JSON file with the model's prompts; empty: that of Gemma 4
+	Threads   int    // 0: one for each core
+	Context   int    // tokens of prompt and answer together; 0: the engine's default
+}
+
+// Source is one camera or microphone and what is asked about it.
+type Source struct {
+	Name   string
+	Device Device
+	Tasks  []Task
+	Gate   Gate
+}
+
+// Task is one question that is asked about a source.
+type Task struct {
+	Kind        string // caption, detect, point, transcribe, translate or prompt
+	Name        string // default: the kind
+	Labels      []string
+	Prompt      string
+	System      string
+	Language    string // spoken
+	Into        string // translate: the language wanted
+	Every       time.Duration
+	ImageTokens int // 0: the profile's
+	MaxTokens   int // 0: the profile's
+}
+
+// Gate says when a source is worth the model's time.
+type Gate struct {
+	Motion *Motion // cameras; nil: motion is not looked for
+	Speech *Speech // microphones; nil: speech is not listened for
+	Always bool    // every picture, every second of sound
+}
+
+// Motion is the gate of a camera.
+type Motion struct {
+	Sensitivity float64 // 0..1
+	MinArea     float64 // share of the picture that must move, 0..1
+	Masks       []Mask  // where motion does not count
+}
+
+// Mask is a rectangle [y1, x1, y2, x2] on a grid of 1000 by 1000, like a box.
+type Mask [4]int
+
+// Speech is the gate of a microphone.
+type Speech struct {
+	Sensitivity float64       // 0..1
+	Min         time.Duration // shorter sounds are ignored
+	Pause       time.Duration // this much silence ends what was said
+	Max         time.Duration // longer speech is split
+}
+
+// Trigger is a pin that makes sources look and listen.
+type Trigger struct {
+	Pin      string
+	Edge     string // rising, falling or both
+	Pull     string // up, down, none
+	Debounce time.Duration
+	Starts   []string // names of sources
+}
+
+// LED is lit while the model works. Without a pin there is none.
+type LED struct{ Pin string }
+
+// Log says what is logged to standard error.
+type Log struct {
+	Level  string // debug, info, warn or error
+	Format string // text or json
+}
+
+// Default returns the configuration of an empty file: the bundled model, the
+// broker inside sensed, no sources.
+func Default() *Config {
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return &Config{
+		Node:   NodeName(host),
+		Broker: Broker{Listen: "127.0.0.1:1883"},
+		Log:    Log{Level: "info", Format: "text"},
+		name:   "configuration",
+	}
+}
+
+// DefaultMotion is the motion gate of a camera whose file does not speak of it.
+func DefaultMotion() *Motion { return &Motion{Sensitivity: 0.5, MinArea: 0.005} }
+
+// DefaultSpeech is the speech gate of a microphone whose file does not speak of it.
+func DefaultSpeech() *Speech {
+	return &Speech{Sensitivity: 0.5, Min: 200 * time.Millisecond, Pause: 700 * time.Millisecond, Max: 28 * time.Second}
+}
+
+func defaultTrigger() Trigger {
+	return Trigger{Edge: "rising", Pull: "none", Debounce: 50 * time.Millisecond}
+}
+
+// Load reads and checks the file. Relative paths in it are taken from its
+// folder. The error is an [*Error] when the content is at fault.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("the configuration cannot be read: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("the configuration %s cannot be read: %w", path, err)
+	}
+	c, err := Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	c.resolve(filepath.Dir(path))
+	if p := c.checkFiles(); len(p) > 0 {
+		return nil, c.failed(p)
+	}
+	return c, nil
+}
+
+// Parse reads and checks the content of a file; name is for messages.
+func Parse(name string, data []byte) (*Config, error) {
+	c := Default()
+	c.name = name
+	c.where = map[string]position{}
+	r := &reader{where: c.where}
+	r.file(data, c)
+	// What the reader refused is left at its default, so checking the rest
+	// reports further mistakes and not the same again.
+	problems := append(r.problems, c.check()...)
+	if len(problems) > 0 {
+		return nil, c.failed(problems)
+	}
+	return c, nil
+}
+
+// Validate checks a configuration that was not parsed, or was changed since.
+func (c *Config) Validate() error {
+	if p := c.check(); len(p) > 0 {
+		return c.failed(p)
+	}
+	return nil
+}
+
+// failed makes the error of some problems, sorted by place, one per field.
+func (c *Config) failed(problems []Problem) error {
+	slices.SortStableFunc(problems, Problem.compare)
+	seen := map[string]bool{}
+	e := &Error{Name: c.name}
+	for _, p := range problems {
+		if p.Field != "" && seen[p.Field] {
+			continue // the first one said it
+		}
+		seen[p.Field] = true
+		e.Problems = append(e.Problems, p)
+	}
+	return e
+}
+
+// IsInvalid tells whether err says that the content of the file is wrong, and
+// not that it could not be read.
+func IsInvalid(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}

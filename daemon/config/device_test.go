@@ -1,0 +1,124 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseDevice(t *testing.T) {
+	tests := []struct {
+		in     string
+		scheme string
+		path   string
+		values map[string]string
+	}{
+		{"replay:/path?fps=2", "replay", "/path", map[string]string{"fps": "2"}},
+		{"replay:///path/to%20it?loop&lossless=false", "replay", "/path/to it", map[string]string{"loop": "true", "lossless": "false"}},
+		{"replay:what%3F?", "replay", "what?", map[string]string{}},
+		{"v4l2:/dev/video0?size=640x480&fps=10&format=yuyv", "v4l2", "/dev/video0", map[string]string{"size": "640x480", "fps": "10", "format": "yuyv"}},
+		{"scene:?seed=3", "scene", "", map[string]string{"seed": "3"}},
+		{"scene:", "scene", "", map[string]string{}},
+		{"wav:/path?gap=1s", "wav", "/path", map[string]string{"gap": "1s"}},
+		{"portaudio:default", "portaudio", "default", map[string]string{}},
+		{"portaudio:", "portaudio", "", map[string]string{}},
+		{"portaudio:hw:1,0", "portaudio", "hw:1,0", map[string]string{}},
+	}
+	for _, tt := range tests {
+		d, err := ParseDevice(tt.in)
+		if err != nil {
+			t.Errorf("%s: %v", tt.in, err)
+			continue
+		}
+		if d.Scheme != tt.scheme || d.Path != tt.path || !cmp.Equal(d.values, tt.values) {
+			t.Errorf("%s: %+v", tt.in, d)
+		}
+		if again, err := ParseDevice(d.String()); err != nil || !cmp.Equal(again, d, cmp.AllowUnexported(Device{})) {
+			t.Errorf("%s is written %s and read %+v, %v", tt.in, d, again, err)
+		}
+	}
+}
+
+func TestParseDeviceErrors(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                   "does not begin with a kind of device",
+		"replay":                             "does not begin with a kind of device",
+		"rplay:/x":                           `"rplay" is no kind of device; did you mean "replay"?`,
+		"replay:":                            "replay: has no path; write a folder of pictures",
+		"replay:/%zz":                        "wrong percent sign; write %25 for %",
+		"replay:/%00":                        "the path has a zero byte",
+		"scene:/x":                           `scene: takes no path, but has "/x"`,
+		"replay:/x?fsp=2":                    `"fsp" is no option of replay:; did you mean "fps"?`,
+		"replay:/x?zzz=2":                    `"zzz" is no option of replay:; possible are fps, loop, lossless`,
+		"portaudio:x?y=1":                    `"y" is no option of portaudio:; it takes none`,
+		"replay:/x?fps=2&fps=3":              "the option fps is given twice",
+		"replay:/x?fps":                      `the option fps cannot be ""; write a number from 0.01 to 120`,
+		"replay:/x?fps=nan":                  `the option fps cannot be "nan"`,
+		"replay:/x?fps=0":                    "write a number from 0.01 to 120",
+		"replay:/x?loop=yes":                 "write true or false",
+		"replay:/x?fps=%z":                   "the option fps has a wrong percent sign",
+		"v4l2:/d?size=640":                   "write width and height such as 640x480",
+		"v4l2:/d?size=8x8":                   "write width and height",
+		"v4l2:/d?size=640x480x2":             "write width and height",
+		"v4l2:/d?format=mpeg":                `did you mean "mjpeg"?`,
+		"scene:?seed=-1":                     "write a whole number from 0",
+		"scene:?seed=1.5":                    "write a whole number from 0",
+		"wav:/x?gap=1":                       "write a time such as 1.5s, from 0s to 3600s",
+		"wav:/x?gap=-1s":                     "write a time",
+		"wav:/x?gap=" + "9" + "99999999999h": "write a time",
+	} {
+		_, err := ParseDevice(in)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", in, err, want)
+		}
+	}
+}
+
+func TestDeviceOptions(t *testing.T) {
+	parse := func(s string) Device {
+		d, err := ParseDevice(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	v := parse("v4l2:/dev/video0?size=640x480&fps=7.5&format=mjpeg")
+	if w, h := v.Size("size", 1, 2); w != 640 || h != 480 {
+		t.Errorf("size %dx%d", w, h)
+	}
+	if v.Float("fps", 1) != 7.5 || v.Text("format", "x") != "mjpeg" || v.Bool("loop") || v.Has("loop") || !v.Has("fps") || v.Sense() != Sight {
+		t.Errorf("%+v", v)
+	}
+	s := parse("scene:?seed=3")
+	if w, h := s.Size("size", 1, 2); w != 1 || h != 2 {
+		t.Errorf("default size %dx%d", w, h)
+	}
+	if s.Int("seed", 9) != 3 || s.Int("frames", 9) != 9 || s.Float("fps", 2) != 2 || s.Text("format", "x") != "x" {
+		t.Errorf("%+v", s)
+	}
+	w := parse("wav:/x?gap=1500ms&loop")
+	if w.Duration("gap", 0) != 1500*time.Millisecond || w.Duration("none", time.Second) != time.Second || !w.Bool("loop") || w.Sense() != Hearing {
+		t.Errorf("%+v", w)
+	}
+	if (Device{}).Sense() != "" {
+		t.Error("the zero device has a sense")
+	}
+}
+
+func FuzzParseDevice(f *testing.F) {
+	for _, s := range []string{"replay:/path?fps=2", "v4l2:/dev/video0?size=640x480&format=yuyv", "scene:?seed=3", "wav:/p%20q?gap=1s&loop", "portaudio:hw:1,0", "replay:///%3f?&&"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := ParseDevice(s)
+		if err != nil {
+			return
+		}
+		again, err := ParseDevice(d.String())
+		if err != nil || !cmp.Equal(again, d, cmp.AllowUnexported(Device{})) {
+			t.Errorf("%q is written %q and read %+v, %v", s, d, again, err)
+		}
+	})
+}

@@ -1,0 +1,334 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	maxName  = 64
+	maxTasks = 8 // of one source: each waits in the scheduler's queue
+)
+
+// NodeName makes a name that may stand in a topic out of a host's name.
+func NodeName(host string) string {
+	name := strings.Map(func(r rune) rune {
+		if r == '+' || r == '#' || r == '/' || r == '$' || unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return '-'
+		}
+		return r
+	}, host)
+	if r := []rune(name); len(r) > maxName {
+		name = string(r[:maxName])
+	}
+	if strings.Trim(name, "-") == "" {
+		return "sensed"
+	}
+	return name
+}
+
+// checker collects what is wrong with the values of a Config.
+type checker struct {
+	c        *Config
+	problems []Problem
+}
+
+func (c *Config) check() []Problem {
+	k := &checker{c: c}
+	k.topicPart("node", c.Node)
+	k.broker()
+	k.model()
+	var sources []string
+	for i, s := range c.Sources {
+		path := fmt.Sprintf("sources[%d]", i)
+		k.source(path, s)
+		if slices.Contains(sources, s.Name) && s.Name != "" {
+			k.wrong(path+".name", fmt.Sprintf("another source is named %q too", s.Name), "give each its own name")
+		}
+		sources = append(sources, s.Name)
+	}
+	var pins []string
+	for i, t := range c.Triggers {
+		path := fmt.Sprintf("triggers[%d]", i)
+		k.trigger(path, t, sources)
+		if slices.Contains(pins, t.Pin) && t.Pin != "" {
+			k.wrong(path+".pin", fmt.Sprintf("another trigger has the pin %s too", t.Pin), "name all sources under one")
+		}
+		pins = append(pins, t.Pin)
+	}
+	if c.LED.Pin != "" {
+		k.pin("led.pin", c.LED.Pin)
+		if slices.Contains(pins, c.LED.Pin) {
+			k.wrong("led.pin", fmt.Sprintf("%s is a trigger", c.LED.Pin), "use another pin for the LED")
+		}
+	}
+	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	k.oneOf("log.format", c.Log.Format, "text", "json")
+	return k.problems
+}
+
+func (k *checker) broker() {
+	b := k.c.Broker
+	if b.URL == "" {
+		if host, port, err := net.SplitHostPort(b.Listen); err != nil || !isPort(port) {
+			k.wrong("broker.listen", fmt.Sprintf("%q is not an address to listen at", b.Listen), "write host and port, such as 127.0.0.1:1883")
+		} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			k.wrong("broker.listen", fmt.Sprintf("%q is reachable from other machines, and the broker inside sensed asks nobody for a password", b.Listen),
+				"write 127.0.0.1, or give the url of a broker of your own")
+		}
+		for _, f := range []struct{ name, value string }{{"client_id", b.ClientID}, {"username", b.Username}, {"password_file", b.PasswordFile},
+			{"ca_file", b.CAFile}, {"cert_file", b.CertFile}, {"key_file", b.KeyFile}} {
+			if f.value != "" {
+				k.wrong("broker."+f.name, "it is of no use without broker.url", "give the url of the broker, or remove it")
+			}
+		}
+		return
+	}
+	tls := k.brokerURL(b.URL)
+	if b.PasswordFile != "" && b.Username == "" {
+		k.wrong("broker.password_file", "a password without a username", "give broker.username too")
+	}
+	if (b.CertFile == "") != (b.KeyFile == "") {
+		missing, given := "key_file", "cert_file"
+		if b.CertFile == "" {
+			missing, given = given, missing
+		}
+		k.wrong("broker."+given, "it is of no use without "+missing, "give both or none")
+	}
+	if !tls && b.CAFile+b.CertFile+b.KeyFile != "" {
+		k.wrong("broker.url", "certificates are given, but the connection is not encrypted", "write mqtts:// or wss://")
+	}
+}
+
+// brokerURL checks the address and tells whether it is an encrypted one.
+func (k *checker) brokerURL(s string) (tls bool) {
+	const field = "broker.url"
+	schemes := []string{"mqtt", "mqtts", "ws", "wss", "unix"}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme == "" || !strings.Contains(s, "://") {
+		k.wrong(field, "it is not an address", "write for example mqtt://broker.lan:1883")
+		return true
+	}
+	switch {
+	case !slices.Contains(schemes, u.Scheme):
+		k.wrong(field, fmt.Sprintf("%q is no way to reach a broker", u.Scheme), suggest(u.Scheme, schemes))
+		return true
+	case u.User != nil:
+		k.wrong(field, "it holds a username or password, which would show in logs", "use broker.username and broker.password_file")
+	case u.RawQuery != "" || u.Fragment != "":
+		k.wrong(field, "it has a part after ? or #", "remove that part")
+	case u.Scheme == "unix" && (u.Host != "" || u.Path == ""):
+		k.wrong(field, "it names no socket", "write for example unix:///run/mosquitto/mosquitto.sock")
+	case u.Scheme != "unix" && u.Hostname() == "":
+		k.wrong(field, "it names no host", "write for example mqtt://broker.lan:1883")
+	case u.Port() != "" && !isPort(u.Port()):
+		k.wrong(field, fmt.Sprintf("%s is not a port", u.Port()), "write a number from 1 to 65535")
+	case strings.HasPrefix(u.Scheme, "mqtt") && strings.Trim(u.Path, "/") != "":
+		k.wrong(field, fmt.Sprintf("it has a path (%s)", u.Path), "topics are not part of the address: remove it")
+	}
+	return u.Scheme == "mqtts" || u.Scheme == "wss"
+}
+
+func (k *checker) model() {
+	m := k.c.Model
+	if m.Text == "" && m.Projector != "" {
+		k.wrong("model.projector", "a projector without its text model", "give model.text too")
+	}
+	if m.Text == "" && m.Profile != "" {
+		k.wrong("model.profile", "a profile without a model: the bundled one has its own", "give model.text too")
+	}
+	k.within("model.threads", m.Threads, 0, 256)
+	if m.Context != 0 {
+		k.within("model.context", m.Context, 256, 131072)
+	}
+}
+
+func (k *checker) source(path string, s Source) {
+	k.topicPart(path+".name", s.Name)
+	sense := s.Device.Sense()
+	if s.Device.Scheme == "" {
+		k.wrong(path+".source", "it does not say which device to use", "write for example source: v4l2:/dev/video0")
+	}
+	var names []string
+	for i, t := range s.Tasks {
+		p := fmt.Sprintf("%s.tasks[%d]", path, i)
+		k.task(p, t, sense)
+		if slices.Contains(names, t.Name) && t.Name != "" {
+			k.wrong(p+".name", fmt.Sprintf("another task of this source is named %q too", t.Name), "give each its own name")
+		}
+		names = append(names, t.Name)
+	}
+	if len(s.Tasks) > maxTasks {
+		k.wrong(path+".tasks", fmt.Sprintf("a source can have %d tasks, this one has %d", maxTasks, len(s.Tasks)), "ask for less, or name the device twice")
+	}
+	k.gate(path+".gate", s.Gate, sense)
+}
+
+func (k *checker) task(path string, t Task, sense Sense) {
+	kinds := map[Sense][]string{
+		Sight:   {"caption", "detect", "point", "prompt"},
+		Hearing: {"transcribe", "translate", "prompt"},
+		"":      {"caption", "detect", "point", "transcribe", "translate", "prompt"},
+	}
+	switch {
+	case t.Kind == "":
+		k.wrong(path+".kind", "the task does not say what is asked", "possible are "+strings.Join(kinds[sense], ", "))
+	case !slices.Contains(kinds[""], t.Kind):
+		k.wrong(path+".kind", fmt.Sprintf("%q is no kind of task", t.Kind), suggest(t.Kind, kinds[sense]))
+	case !slices.Contains(kinds[sense], t.Kind):
+		k.wrong(path+".kind", fmt.Sprintf("a %s cannot %s", sense, t.Kind), "possible are "+strings.Join(kinds[sense], ", "))
+	}
+	if t.Kind != "" || t.Name != "" {
+		k.topicPart(path+".name", t.Name)
+	}
+	for i, l := range t.Labels {
+		if strings.TrimSpace(l) == "" || strings.ContainsAny(l, "\n\r") {
+			k.wrong(fmt.Sprintf("%s.labels[%d]", path, i), fmt.Sprintf("%q is not a label", l), "write a word such as person")
+		}
+	}
+	k.onlyFor(path+".labels", len(t.Labels) > 0, t.Kind, "detect", "point")
+	if t.Kind == "point" && len(t.Labels) != 1 {
+		k.wrong(path+".labels", fmt.Sprintf("point looks for one thing, not %d", len(t.Labels)), "write labels: [door]")
+	}
+	if t.Kind == "prompt" && strings.TrimSpace(t.Prompt) == "" {
+		k.wrong(path+".prompt", "a task of kind prompt needs one", "write the question")
+	}
+	k.onlyFor(path+".into", t.Into != "", t.Kind, "translate")
+	if t.Kind == "translate" && t.Into == "" {
+		k.wrong(path+".into", "it does not say into which language", "write for example into: English")
+	}
+	k.onlyFor(path+".language", t.Language != "", t.Kind, "transcribe", "translate")
+	switch {
+	case t.Every != 0 && sense == Hearing:
+		k.wrong(path+".every", "a microphone is asked about what it hears, not at a pace", "remove it")
+	case t.Every != 0 && (t.Every < 100*time.Millisecond || t.Every > 7*24*time.Hour):
+		k.wrong(path+".every", fmt.Sprintf("%v is out of bounds", t.Every), "write a time from 100ms to 168h")
+	}
+	if !slices.Contains([]int{0, 70, 140, 280, 560, 1120}, t.ImageTokens) {
+		k.wrong(path+".image_tokens", fmt.Sprintf("a picture cannot have %d tokens", t.ImageTokens), "write 70, 140, 280, 560 or 1120")
+	} else if t.ImageTokens != 0 && sense == Hearing {
+		k.wrong(path+".image_tokens", "a microphone gives no pictures", "remove it")
+	}
+	k.within(path+".max_tokens", t.MaxTokens, 0, 8192)
+}
+
+func (k *checker) gate(path string, g Gate, sense Sense) {
+	if m := g.Motion; m != nil {
+		if sense == Hearing {
+			k.wrong(path+".motion", "a microphone sees no motion", "use speech")
+		}
+		k.share(path+".motion.sensitivity", m.Sensitivity)
+		k.share(path+".motion.min_area", m.MinArea)
+		for i, a := range m.Masks {
+			if a[0] < 0 || a[1] < 0 || a[2] > 1000 || a[3] > 1000 || a[0] >= a[2] || a[1] >= a[3] {
+				k.wrong(fmt.Sprintf("%s.motion.masks[%d]", path, i), fmt.Sprintf("%v is no rectangle", a), "write [y1, x1, y2, x2] from 0 to 1000, y1 < y2 and x1 < x2")
+			}
+		}
+	}
+	if s := g.Speech; s != nil {
+		if sense == Sight {
+			k.wrong(path+".speech", "a camera hears nothing", "use motion")
+		}
+		k.share(path+".speech.sensitivity", s.Sensitivity)
+		k.between(path+".speech.min", s.Min, 0, 5*time.Second)
+		k.between(path+".speech.pause", s.Pause, 100*time.Millisecond, 10*time.Second)
+		k.between(path+".speech.max", s.Max, time.Second, 30*time.Second)
+	}
+}
+
+func (k *checker) trigger(path string, t Trigger, sources []string) {
+	if t.Pin == "" {
+		k.wrong(path+".pin", "it names no pin", "write for example pin: GPIO17")
+	} else {
+		k.pin(path+".pin", t.Pin)
+	}
+	k.oneOf(path+".edge", t.Edge, "rising", "falling", "both")
+	k.oneOf(path+".pull", t.Pull, "up", "down", "none")
+	k.between(path+".debounce", t.Debounce, 0, 10*time.Second)
+	for i, s := range t.Starts {
+		if !slices.Contains(sources, s) {
+			k.wrong(fmt.Sprintf("%s.starts[%d]", path, i), fmt.Sprintf("no source is named %q", s), suggest(s, sources))
+		}
+	}
+}
+
+// topicPart checks a name that becomes one level of an MQTT topic.
+func (k *checker) topicPart(field, name string) {
+	switch {
+	case name == "":
+		k.wrong(field, "it has no name", "write one, such as name: door")
+	case strings.ContainsAny(name, "+#/") || strings.HasPrefix(name, "$"):
+		k.wrong(field, fmt.Sprintf("%q has a character that MQTT topics use otherwise", name), "leave out + # / and a $ in front")
+	case len([]rune(name)) > maxName:
+		k.wrong(field, fmt.Sprintf("the name is longer than %d letters", maxName), "shorten it")
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) || strings.TrimSpace(name) != name:
+		k.wrong(field, fmt.Sprintf("%q has space around it or characters that do not print", name), "use letters, digits and dashes")
+	}
+}
+
+func (k *checker) pin(field, pin string) {
+	if strings.ContainsFunc(pin, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
+	}) || len(pin) > maxName {
+		k.wrong(field, fmt.Sprintf("%q is not the name of a pin", pin), "write for example GPIO17 or 17")
+	}
+}
+
+func (k *checker) oneOf(field, value string, words ...string) {
+	if !slices.Contains(words, value) {
+		k.wrong(field, fmt.Sprintf("%q is not possible here", value), suggest(value, words))
+	}
+}
+
+func (k *checker) onlyFor(field string, set bool, kind string, kinds ...string) {
+	if set && kind != "" && !slices.Contains(kinds, kind) {
+		k.wrong(field, "it is of no use for "+kind, "it belongs to "+strings.Join(kinds, " and "))
+	}
+}
+
+func (k *checker) within(field string, n, lo, hi int) {
+	if n < lo || n > hi {
+		k.wrong(field, fmt.Sprintf("%d is out of bounds", n), fmt.Sprintf("write a number from %d to %d", lo, hi))
+	}
+}
+
+func (k *checker) share(field string, x float64) {
+	if !(x >= 0 && x <= 1) { // NaN too
+		k.wrong(field, fmt.Sprintf("%g is out of bounds", x), "write a number from 0 to 1")
+	}
+}
+
+func (k *checker) between(field string, d, lo, hi time.Duration) {
+	if d < lo || d > hi {
+		k.wrong(field, fmt.Sprintf("%v is out of bounds", d), fmt.Sprintf("write a time from %v to %v", lo, hi))
+	}
+}
+
+// wrong notes a problem at the field's place, or at that of the nearest
+// mapping around it which the file has.
+func (k *checker) wrong(field, what, hint string) {
+	var at position
+	for path := field; ; {
+		if p, ok := k.c.where[path]; ok {
+			at = p
+			break
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			break
+		}
+		path = path[:i]
+	}
+	k.problems = append(k.problems, Problem{at.line, at.column, field, what, hint})
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
