@@ -1,0 +1,68 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"sensed/daemon/event"
+)
+
+// Root is the first level of every topic.
+const Root = "sensed"
+
+// What the node's status topic says, retained.
+const (
+	Online  = "online"
+	Offline = "offline"
+)
+
+// maxName bounds the name of a node or a source, in bytes.
+const maxName = 64
+
+// StatusTopic is where a node says whether it is online: the bare words
+// [Online] and [Offline], retained; the broker itself says the latter when the
+// node is gone without a word.
+func StatusTopic(node string) string { return Root + "/" + node + "/status" }
+
+// Topic is where an event belongs: sensed/NODE/SOURCE/KIND.
+func Topic(e event.Event) string {
+	return Root + "/" + e.Node + "/" + e.Source + "/" + string(e.Kind)
+}
+
+// CheckName tells whether a name can be one level of a topic.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("it is empty")
+	case len(name) > maxName:
+		return fmt.Errorf("it is longer than %d bytes", maxName)
+	case !utf8.ValidString(name):
+		return errors.New("it is not UTF-8")
+	case strings.ContainsAny(name, "+#/"):
+		return errors.New("it contains one of + # /, which have a meaning of their own in MQTT topics")
+	case name[0] == '$':
+		return errors.New("it begins with $, which belongs to the broker")
+	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || unicode.IsSpace(r) }):
+		return errors.New("it contains a space or a character that cannot be printed")
+	}
+	return nil
+}
+
+// checkEvent tells whether an event has a topic of this node.
+func checkEvent(e event.Event, node string) error {
+	if e.Node != node {
+		return fmt.Errorf("mqtt: an event of node %q cannot be published by node %q", e.Node, node)
+	}
+	if err := CheckName(e.Source); err != nil {
+		return fmt.Errorf("mqtt: source name %q cannot be part of a topic: %w", e.Source, err)
+	}
+	switch e.Kind {
+	case event.Caption, event.Objects, event.Transcript, event.Answer,
+		event.Motion, event.Sound, event.Pin, event.Status:
+		return nil
+	}
+	return fmt.Errorf("mqtt: event of source %q has the unknown kind %q", e.Source, e.Kind)
+}
