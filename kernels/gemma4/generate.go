@@ -1,0 +1,129 @@
+package gemma4
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const defaultMaxTokens = 512
+
+// Generate answers a request.
+//
+// The answer ends at <turn|>, <eos> or <|tool_response>, after MaxTokens, or
+// when the context is full. When ctx ends, Generate returns soon, within one
+// batch of the prompt or one token, with what was written so far and an error
+// that wraps ctx.Err().
+func (m *Model) Generate(ctx context.Context, r Request) (Reply, error) {
+	if err := r.Sampling.check(); err != nil {
+		return Reply{}, err
+	}
+	if r.MaxTokens < 0 {
+		return Reply{}, fmt.Errorf("gemma4: an answer of at most %d tokens is asked for", r.MaxTokens)
+	}
+	if r.MaxTokens == 0 {
+		r.MaxTokens = defaultMaxTokens
+	}
+	start := time.Now()
+	prompt, err := m.Prompt(ctx, r)
+	if err != nil {
+		return Reply{}, err
+	}
+	reply := Reply{PromptTokens: len(prompt.IDs)}
+	reply.Timing.Encode = time.Since(start)
+
+	start = time.Now()
+	s := m.borrow()
+	defer m.giveBack(s)
+	s.Reserve(len(prompt.IDs) + r.MaxTokens)
+	if err := s.Append(ctx, prompt.Spans...); err != nil {
+		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)
+	}
+	logits, err := s.Logits()
+	if err != nil {
+		return reply, err
+	}
+	reply.Timing.Prefill = time.Since(start)
+
+	start = time.Now()
+	err = s.answer(ctx, r, logits, &reply)
+	reply.Timing.Decode = time.Since(start)
+	return reply, err
+}
+
+// answer writes tokens until one of the reasons to stop; logits are those of
+// the last position of the prompt.
+func (s *Session) answer(ctx context.Context, r Request, logits []float32, reply *Reply) error {
+	m := s.m
+	choose := newSampler(r.Sampling, m.parallel)
+	text := answer{words: m.words, control: &m.control, onText: r.OnText}
+	defer func() {
+		text.end()
+		reply.Text = text.text.String()
+	}()
+	for {
+		id, p, err := choose.next(logits)
+		if err != nil {
+			return err
+		}
+		if m.control.stops(id) {
+			reply.Stopped = true
+			return nil
+		}
+		reply.Tokens = append(reply.Tokens, id)
+		reply.Pieces = append(reply.Pieces, string(m.words.Piece(id)))
+		reply.Probs = append(reply.Probs, p)
+		text.add(id)
+		if len(reply.Tokens) == r.MaxTokens || s.Len() == m.context {
+			return nil
+		}
+		if logits, err = s.next(ctx, id); err != nil {
+			return fmt.Errorf("gemma4: writing token %d of the answer: %w", len(reply.Tokens)+1, err)
+		}
+	}
+}
+
+// Greedy appends the n most likely tokens, one after the other, and returns
+// them. It never chooses a banned one and stops at none.
+func (s *Session) Greedy(ctx context.Context, n int, banned ...int) ([]int, error) {
+	logits, err := s.Logits()
+	if err != nil {
+		return nil, err
+	}
+	choose := newSampler(Sampling{}, s.m.parallel, banned...)
+	var out []int
+	for range n {
+		id := choose.best(logits)
+		if id < 0 {
+			return out, errNotNumbers
+		}
+		out = append(out, id)
+		if logits, err = s.next(ctx, id); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// next reads one token and returns the logits after it.
+func (s *Session) next(ctx context.Context, id int) ([]float32, error) {
+	s.one[0] = id
+	s.span[0].IDs = s.one[:]
+	if err := s.Append(ctx, s.span[:]...); err != nil {
+		return nil, err
+	}
+	return s.Logits()
+}
+
+// parallel runs body(0) ... body(n-1) on the model's threads.
+func (m *Model) parallel(n int, body func(i int)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed { // its threads are gone
+		for i := range n {
+			body(i)
+		}
+		return
+	}
+	m.pool.Run(n, body)
+}

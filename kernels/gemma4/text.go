@@ -1,0 +1,346 @@
+package gemma4
+
+import (
+	"math"
+
+	"sensed/kernels"
+)
+
+// decoder is the text decoder of Gemma 4 with its scratch memory. It runs one
+// batch of positions at a time and is not safe for concurrent use.
+//
+// The layers fall into two parts, because only the first `own` ones write keys
+// and values (the others read those of an earlier layer). A position whose
+// logits nobody reads runs through the trunk: all layers before the last own
+// one in full, and of that one the keys and values. The remaining layers and
+// the head are the finish, for positions whose logits are wanted. This is
+// exact.
+//
+// Shapes: T positions; D hidden; H heads of C values, K of them for keys and
+// values; F feed-forward width; P width of the per-layer embedding; L layers;
+// V vocabulary. All buffers are reused from call to call.
+type decoder struct {
+	textConfig
+	*textWeights
+	pool *kernels.Pool
+	pad  int // token whose per-layer embedding stands under soft tokens
+
+	ids  []int       // [T] token of each position
+	in   []float32   // [T][D] scaled input embeddings
+	soft [][]float32 // [T] soft tokens, nil where there is a text token
+	per  []float32   // [T][L][P] per-layer inputs
+	proj []float32   // [T][layers][P] projected input embeddings
+
+	x    []float32 // [T][D] the residual stream
+	norm []float32 // [T][D] normalised input of a matrix product
+	q    []float32 // [T][H][C]
+	att  []float32 // [T][H][C]
+	o    []float32 // [T][D] what a part of a layer adds to x
+	gate []float32 // [T][F]
+	up   []float32 // [T][F]
+	g    []float32 // [T][P]
+
+	full, local angles // rotations of the batch, for the two kinds of layers
+	products    []kernels.Product
+}
+
+// angles are the cosines and sines by which positions are rotated, [T][pairs].
+type angles struct {
+	pairs    int
+	cos, sin []float32
+}
+
+// grow returns b with n values, which are undefined.
+func grow(b []float32, n int) []float32 {
+	if cap(b) < n {
+		return make([]float32, n)
+	}
+	return b[:n]
+}
+
+// row returns row r of a matrix of rows of n values.
+func row(b []float32, r, n int) []float32 { return b[r*n : (r+1)*n : (r+1)*n] }
+
+// embedInput takes the next t positions from in: scaled token embeddings, or
+// soft tokens as they are, into d.in; and the tokens' per-layer embeddings into
+// d.per.
+func (d *decoder) embedInput(in *input, t int) {
+	if cap(d.ids) < t {
+		d.ids, d.soft = make([]int, t), make([][]float32, t)
+	}
+	d.ids, d.soft = d.ids[:t], d.soft[:t]
+	for r := range t {
+		d.ids[r], d.soft[r] = in.next(d.hidden)
+		if d.soft[r] != nil {
+			d.ids[r] = d.pad
+		}
+	}
+	d.in = grow(d.in, t*d.hidden)
+	scale := float32(math.Sqrt(float64(d.hidden)))
+	d.pool.Run(t, func(r int) {
+		x := row(d.in, r, d.hidden)
+		if d.soft[r] != nil {
+			copy(x, d.soft[r])
+			return
+		}
+		d.embed.Row(x, d.ids[r])
+		kernels.Scale(x, scale)
+	})
+	clear(d.soft)
+	d.embedLayers(t)
+}
+
+// embedLayers reads the per-layer embeddings of the tokens d.ids into d.per
+// and scales them.
+func (d *decoder) embedLayers(t int) {
+	if d.perLayer == 0 {
+		return
+	}
+	n := len(d.layers) * d.perLayer
+	d.per = grow(d.per, t*n)
+	scale := float32(math.Sqrt(float64(d.perLayer)))
+	d.pool.Run(t, func(r int) {
+		p := row(d.per, r, n)
+		d.layerEmbed.Row(p, d.ids[r])
+		kernels.Scale(p, scale)
+	})
+}
+
+// mixLayers completes the per-layer inputs of the layers from..to-1, with the
+// rows w of the projection that belong to them:
+//
+//	per = (RMSNorm(w in / sqrt(D)) + per) / sqrt(2)
+func (d *decoder) mixLayers(w *kernels.Matrix, t, from, to int) {
+	if d.perLayer == 0 || from == to {
+		return
+	}
+	n := (to - from) * d.perLayer
+	d.proj = grow(d.proj, t*n)
+	d.pool.MatMul(d.in, t, d.product(d.proj, w)...)
+	scale := float32(1 / math.Sqrt(float64(d.hidden)))
+	d.pool.Run(t, func(r int) {
+		proj := row(d.proj, r, n)
+		kernels.Scale(proj, scale)
+		per := row(d.per, r, len(d.layers)*d.perLayer)[from*d.perLayer : to*d.perLayer]
+		for i := range to - from {
+			p := row(proj, i, d.perLayer)
+			kernels.RMSNorm(p, p, d.projNorm, d.eps)
+		}
+		kernels.Add(per, proj)
+		kernels.Scale(per, math.Sqrt2/2)
+	})
+}
+
+// runTrunk runs the positions first..first+t-1, whose embeddings lie in d.in,
+// through the trunk: it fills the cache for all of them and leaves d.x before
+// the last layer that has keys and values.
+func (d *decoder) runTrunk(c *cache, first, t int) {
+	trunk := d.trunk()
+	d.mixLayers(d.projTrunk, t, 0, trunk)
+	d.rotate(first, t)
+	d.x = grow(d.x, t*d.hidden)
+	copy(d.x, d.in)
+	for i := range trunk {
+		d.project(c, i, first, t, true, true)
+		d.attend(c, i, first, t)
+		d.feedForward(i, t)
+		d.addLayerEmbedding(i, t)
+	}
+	d.project(c, trunk, first, t, false, true)
+}
+
+// finish runs the positions first..first+t-1, which have just left the trunk,
+// through the other layers and the head and writes their logits, [t][V].
+func (d *decoder) finish(c *cache, first, t int, logits []float32) {
+	trunk := d.trunk()
+	d.mixLayers(d.projTail, t, trunk, len(d.layers))
+	for i := trunk; i < len(d.layers); i++ {
+		d.project(c, i, first, t, true, false)
+		d.attend(c, i, first, t)
+		d.feedForward(i, t)
+		d.addLayerEmbedding(i, t)
+	}
+	d.predict(t, logits)
+}
+
+// keep copies what finish needs of row r to p.
+func (d *decoder) keep(p *position, r int) {
+	p.known, p.id = true, d.ids[r]
+	copy(p.in, row(d.in, r, d.hidden))
+	copy(p.x, row(d.x, r, d.hidden))
+}
+
+// finishLast is finish for the last position of the cache alone, which was
+// kept in p: logits is [V].
+func (d *decoder) finishLast(c *cache, p *position, logits []float32) {
+	d.ids = append(d.ids[:0], p.id)
+	d.in = append(d.in[:0], p.in...)
+	d.x = append(d.x[:0], p.x...)
+	d.embedLayers(1)
+	d.rotate(c.n-1, 1)
+	d.finish(c, c.n-1, 1, logits)
+}
+
+// product returns the argument list of a matrix product with one result.
+func (d *decoder) product(out []float32, w *kernels.Matrix) []kernels.Product {
+	d.products = append(d.products[:0], kernels.Product{Out: out, W: w})
+	return d.products
+}
+
+// rotate computes the rotations of the positions first..first+t-1.
+func (d *decoder) rotate(first, t int) {
+	d.full.set(d.pool, d.fullFreq, first, t)
+	d.local.set(d.pool, d.localFreq, first, t)
+}
+
+// set computes the angles of t positions. They are rounded to float32 as in
+// the reference; their cosines are exact.
+func (a *angles) set(pool *kernels.Pool, freq []float32, first, t int) {
+	a.pairs = len(freq)
+	a.cos, a.sin = grow(a.cos, t*a.pairs), grow(a.sin, t*a.pairs)
+	pool.Run(t, func(r int) {
+		for i, f := range freq {
+			s, c := math.Sincos(float64(float32(first+r) * f))
+			a.sin[r*a.pairs+i], a.cos[r*a.pairs+i] = float32(s), float32(c)
+		}
+	})
+}
+
+// project computes the queries of layer i into d.q, its keys and values into
+// the cache, or both: normalise x, multiply, normalise each head, rotate
+// queries and keys.
+func (d *decoder) project(c *cache, i, first, t int, queries, keys bool) {
+	l := &d.layers[i]
+	d.norm = grow(d.norm, t*d.hidden)
+	d.pool.Run(t, func(r int) {
+		kernels.RMSNorm(row(d.norm, r, d.hidden), row(d.x, r, d.hidden), l.attnNorm, d.eps)
+	})
+
+	width := d.heads * l.headDim
+	var k, v []float32 // [T][K][C] in the cache
+	var kv int
+	d.products = d.products[:0]
+	if queries {
+		d.q = grow(d.q, t*width)
+		d.products = append(d.products, kernels.Product{Out: d.q, W: l.q})
+	}
+	if keys {
+		lc := &c.layers[i]
+		kv = lc.row
+		k, v = lc.k[first*kv:(first+t)*kv], lc.v[first*kv:(first+t)*kv]
+		d.products = append(d.products, kernels.Product{Out: k, W: l.k}, kernels.Product{Out: v, W: l.v})
+	}
+	d.pool.MatMul(d.norm, t, d.products...)
+
+	a := &d.full
+	if l.sliding {
+		a = &d.local
+	}
+	d.pool.Run(t, func(r int) {
+		cos, sin := row(a.cos, r, a.pairs), row(a.sin, r, a.pairs)
+		if queries {
+			turn(row(d.q, r, width), l.qNorm, cos, sin, d.eps)
+		}
+		if keys {
+			turn(row(k, r, kv), l.kNorm, cos, sin, d.eps)
+			for h := range l.kvHeads {
+				head := row(row(v, r, kv), h, l.headDim)
+				kernels.RMSNorm(head, head, nil, d.eps)
+			}
+		}
+	})
+}
+
+// turn normalises each head of x with the weights w and rotates it.
+func turn(x, w, cos, sin []float32, eps float32) {
+	for h := range len(x) / len(w) {
+		head := row(x, h, len(w))
+		kernels.RMSNorm(head, head, w, eps)
+		kernels.Rope(head, cos, sin)
+	}
+}
+
+// attend adds the attention of layer i to x: each query d.q looks at the keys
+// up to its own position, of its own layer or of the one it shares with.
+func (d *decoder) attend(c *cache, i, first, t int) {
+	l := &d.layers[i]
+	width, lc := d.heads*l.headDim, &c.layers[l.source]
+	seen := first + t
+	d.att = grow(d.att, t*width)
+	a := kernels.Attention{
+		Out: d.att, Q: d.q, K: lc.k[:seen*lc.row], V: lc.v[:seen*lc.row],
+		T: t, Keys: seen, Heads: d.heads, KVHeads: l.kvHeads, Dim: l.headDim,
+		Causal: true, First: first, Scale: 1,
+	}
+	if l.sliding {
+		a.Window = d.window
+	}
+	d.pool.Attention(a)
+
+	d.o = grow(d.o, t*d.hidden)
+	d.pool.MatMul(d.att, t, d.product(d.o, l.out)...)
+	d.pool.Run(t, func(r int) {
+		x, o := row(d.x, r, d.hidden), row(d.o, r, d.hidden)
+		kernels.RMSNorm(o, o, l.postAttn, d.eps)
+		kernels.Add(x, o)
+		kernels.RMSNorm(row(d.norm, r, d.hidden), x, l.ffnNorm, d.eps)
+	})
+}
+
+// feedForward adds down(gelu(gate(n)) * up(n)), normalised, to x. n is d.norm,
+// as attend left it.
+func (d *decoder) feedForward(i, t int) {
+	l := &d.layers[i]
+	d.gate, d.up = grow(d.gate, t*l.ffn), grow(d.up, t*l.ffn)
+	d.products = append(d.products[:0], kernels.Product{Out: d.gate, W: l.gate}, kernels.Product{Out: d.up, W: l.up})
+	d.pool.MatMul(d.norm, t, d.products...)
+	d.chunks(t*l.ffn, func(from, to int) {
+		kernels.GeluMul(d.gate[from:to], d.gate[from:to], d.up[from:to])
+	})
+	d.pool.MatMul(d.gate, t, d.product(d.o, l.down)...)
+	d.pool.Run(t, func(r int) {
+		o := row(d.o, r, d.hidden)
+		kernels.RMSNorm(o, o, l.postFFN, d.eps)
+		kernels.Add(row(d.x, r, d.hidden), o)
+	})
+}
+
+// addLayerEmbedding ends layer i: it adds proj(gelu(gate(x)) * per), normalised,
+// to x, and scales x.
+func (d *decoder) addLayerEmbedding(i, t int) {
+	l := &d.layers[i]
+	if d.perLayer == 0 {
+		kernels.Scale(d.x[:t*d.hidden], l.scale)
+		return
+	}
+	d.g = grow(d.g, t*d.perLayer)
+	d.pool.MatMul(d.x, t, d.product(d.g, l.perGate)...)
+	d.pool.Run(t, func(r int) {
+		g := row(d.g, r, d.perLayer)
+		kernels.GeluMul(g, g, row(row(d.per, r, len(d.layers)*d.perLayer), i, d.perLayer))
+	})
+	d.pool.MatMul(d.g, t, d.product(d.o, l.perProj)...)
+	d.pool.Run(t, func(r int) {
+		x, o := row(d.x, r, d.hidden), row(d.o, r, d.hidden)
+		kernels.RMSNorm(o, o, l.perNorm, d.eps)
+		kernels.Add(x, o)
+		kernels.Scale(x, l.scale)
+	})
+}
+
+// predict computes the logits, [t][V], of the rows of x.
+func (d *decoder) predict(t int, logits []float32) {
+	d.pool.Run(t, func(r int) {
+		kernels.RMSNorm(row(d.norm, r, d.hidden), row(d.x, r, d.hidden), d.outNorm, d.eps)
+	})
+	d.pool.MatMul(d.norm, t, d.product(logits, d.head)...)
+	if d.softcap > 0 {
+		d.chunks(t*d.vocab, func(from, to int) { kernels.Softcap(logits[from:to], d.softcap) })
+	}
+}
+
+// chunks spreads an elementwise pass over n values.
+func (d *decoder) chunks(n int, body func(from, to int)) {
+	const size = 2048
+	d.pool.Run((n+size-1)/size, func(i int) { body(i*size, min(n, (i+1)*size)) })
+}
