@@ -16,7 +16,7 @@ import (
 
 // testdata/vocabulary.gguf holds the tokenizer, and no tensors, of a small
 // model of the Gemma 4 architecture; testdata/cases.json holds what Hugging
-// Face's tokenizers 0.22 makes of some texts with the same vocabulary.
+// Face's tokenizers makes of some texts with the same vocabulary.
 func small(tb testing.TB) *Tokenizer {
 	tb.Helper()
 	return load(tb, filepath.Join("testdata", "vocabulary.gguf"))
