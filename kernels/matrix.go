@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sensed/kernels/gguf"
+	"sensed/kernels/ref"
 )
 
 // Matrix is a weight matrix of Rows by Cols in one of the GGUF encodings, used
@@ -47,3 +48,7 @@ func (m *Matrix) quantized() bool {
 func (m *Matrix) encodedRow(r int) []byte {
 	return m.data[r*m.rowBytes : (r+1)*m.rowBytes : (r+1)*m.rowBytes]
 }
+
+// Row writes the values of row r, exactly as encoded, to dst, which holds Cols
+// of them.
+func (m *Matrix) Row(dst []float32, r int) { ref.Dequantize(dst[:m.Cols], m.Type, m.encodedRow(r)) }

@@ -2,90 +2,240 @@
 
 package kernels
 
-import (
-	"math"
+/*
+#cgo CFLAGS: -std=c11 -O3 -Wall -Wextra
+#cgo LDFLAGS: -lm
+#include "kernels.h"
 
-	"sensed/kernels/ref"
+#cgo noescape multiply_tiles
+#cgo nocallback multiply_tiles
+#cgo noescape attend
+#cgo nocallback attend
+#cgo noescape run_quantize
+#cgo nocallback run_quantize
+#cgo noescape run_rms_norm
+#cgo nocallback run_rms_norm
+#cgo noescape run_gelu_mul
+#cgo nocallback run_gelu_mul
+#cgo noescape run_silu
+#cgo nocallback run_silu
+#cgo noescape run_glu
+#cgo nocallback run_glu
+#cgo noescape run_softcap
+#cgo nocallback run_softcap
+#cgo noescape run_rope
+#cgo nocallback run_rope
+#cgo noescape run_softmax
+#cgo nocallback run_softmax
+#cgo noescape run_dot
+#cgo nocallback run_dot
+*/
+import "C"
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"unsafe"
 )
 
-// scratch is empty: the portable kernels keep nothing between calls.
-type scratch struct{}
+// isa is one instruction set: a table of C functions.
+type isa struct{ table *C.struct_kernel_table }
 
-// Kernels names the instruction set in use.
-func Kernels() string { return "float64 reference" }
+func (s isa) name() string { return C.GoString(s.table.name) }
+
+// active is the best instruction set of this processor, or the one that
+// SENSED_KERNELS names, for tests.
+var active = sync.OnceValue(func() isa {
+	sets := available()
+	want := os.Getenv("SENSED_KERNELS")
+	for _, s := range sets {
+		if s.name() == want {
+			return s
+		}
+	}
+	return sets[len(sets)-1]
+})
+
+// Kernels names the instruction set in use, for the owner of the board.
+func Kernels() string {
+	name := active().name()
+	if want := os.Getenv("SENSED_KERNELS"); want != "" && want != name {
+		var names []string
+		for _, s := range available() {
+			names = append(names, s.name())
+		}
+		return fmt.Sprintf("%s (SENSED_KERNELS=%s is not one of %s)", name, want, strings.Join(names, ", "))
+	}
+	return name
+}
+
+// scratch is the memory of a pool's kernels.
+type scratch struct {
+	isa     isa
+	threads [][]byte // one for each thread, 64-byte aligned
+	q       []int8   // rounded activations, as struct activations in kernels.h
+	d       []float32
+	m32     []float32
+	m16     []float32
+}
+
+func (p *Pool) prepare() {
+	p.scratch.isa = active()
+	p.scratch.threads = make([][]byte, p.threads)
+}
+
+// thread returns a thread's own scratch of at least n bytes.
+func (s *scratch) thread(worker, n int) unsafe.Pointer {
+	b := s.threads[worker]
+	if len(b) < n {
+		b = make([]byte, n+64)
+		offset := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & 63
+		b = b[offset : offset+n]
+		s.threads[worker] = b
+	}
+	return unsafe.Pointer(unsafe.SliceData(b))
+}
+
+func floats(x []float32) *C.float { return (*C.float)(unsafe.SliceData(x)) }
 
 func (p *Pool) matMul(x []float32, t int, products []Product) {
-	work := spans(products, 1)
-	p.Run(len(work), func(i int) {
-		q := products[work[i].product]
-		row := make([]float32, q.W.Cols)
-		for r := work[i].first * tileRows; r < min(work[i].last*tileRows, q.W.Rows); r++ {
-			q.W.Row(row, r)
-			for j := range t {
-				q.Out[j*q.W.Rows+r] = float32(ref.Dot(row, x[j*q.W.Cols:(j+1)*q.W.Cols]))
-			}
+	for _, q := range products {
+		if q.W.quantized() {
+			p.round(x, t, q.W.Cols)
+			break
 		}
+	}
+	tiles := 0
+	for _, q := range products {
+		tiles += (q.W.Rows + tileRows - 1) / tileRows
+	}
+	// Some ten items a thread even out the load and still let each thread
+	// stream through neighbouring rows.
+	work := spans(products, max(1, tiles/(10*p.threads)))
+	s := &p.scratch
+	size := int(C.scratch_bytes(C.int(t)))
+	p.run(len(work), func(worker, i int) {
+		it := work[i]
+		q := products[it.product]
+		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), C.size_t(q.W.rowBytes), C.int(q.W.Type), C.int(q.W.Rows), C.int(q.W.Cols),
+			floats(q.Out), floats(x), (*C.int8_t)(unsafe.SliceData(s.q)), floats(s.d), floats(s.m32), floats(s.m16), C.int(t),
+			C.int(it.first), C.int(it.last), s.thread(worker, size))
 	})
 }
+
+// round quantises t rows of x for the product that follows.
+func (p *Pool) round(x []float32, t, cols int) {
+	s := &p.scratch
+	if n := t * cols; len(s.q) < n {
+		s.q, s.d, s.m32, s.m16 = make([]int8, n), make([]float32, n/32), make([]float32, n/32), make([]float32, n/16)
+	}
+	rows := max(1, 4096/cols)
+	p.Run((t+rows-1)/rows, func(i int) {
+		from, to := i*rows*cols, min((i+1)*rows, t)*cols
+		C.run_quantize(s.isa.table, floats(x[from:]), C.int(to-from), (*C.int8_t)(unsafe.SliceData(s.q[from:])), floats(s.d[from/32:]), floats(s.m32[from/32:]), floats(s.m16[from/16:]))
+	})
+}
+
+// attentionRows is how many query rows one work item takes: they share the
+// packing of the keys, and their sums stay in the second-level cache.
+const attentionRows = 64
 
 func (p *Pool) attention(a *Attention) {
-	stride, group := a.KVHeads*a.Dim, a.Heads/a.KVHeads
-	p.Run(a.T*a.Heads, func(i int) {
-		t, head := i/a.Heads, i%a.Heads
-		from, to := a.visible(t)
-		at := from*stride + head/group*a.Dim
-		ref.Attention(a.Out[i*a.Dim:(i+1)*a.Dim], a.Q[i*a.Dim:(i+1)*a.Dim], a.K[at:], a.V[at:], to-from, stride, float64(a.Scale))
+	group := a.Heads / a.KVHeads
+	positions := max(1, attentionRows/group)
+	blocks := (a.T + positions - 1) / positions
+	wide, padded := (a.Dim+15)/16*16, (positions*group+15)/16*16
+	size := 4 * (wide*padded + 32*wide + 2*padded)
+	causal := C.int(0)
+	if a.Causal {
+		causal = 1
+	}
+	p.run(blocks*a.KVHeads, func(worker, i int) {
+		kv, t := i%a.KVHeads, i/a.KVHeads*positions
+		at := (t*a.Heads + kv*group) * a.Dim
+		C.attend(p.scratch.isa.table, floats(a.Q[at:]), floats(a.K[kv*a.Dim:]), floats(a.V[kv*a.Dim:]), floats(a.Out[at:]), C.int(a.Heads*a.Dim), C.int(a.KVHeads*a.Dim),
+			C.int(min(positions, a.T-t)*group), C.int(group), C.int(a.Dim), C.int(a.First+t), C.int(a.Keys), C.int(a.Window), causal, C.float(a.Scale),
+			p.scratch.thread(worker, size))
 	})
 }
 
-// Row writes the values of row r to dst, which holds Cols of them.
-func (m *Matrix) Row(dst []float32, r int) { ref.Dequantize(dst[:m.Cols], m.Type, m.encodedRow(r)) }
-
 // RMSNorm computes out = x / sqrt(mean(x^2) + eps) * w; a nil w is all ones. out may be x.
-func RMSNorm(out, x, w []float32, eps float32) { ref.RMSNorm(out, x, w, float64(eps)) }
+func RMSNorm(out, x, w []float32, eps float32) {
+	same(len(out), len(x))
+	if w != nil {
+		same(len(w), len(x))
+	}
+	active().rmsNorm(out, x, w, eps)
+}
 
 // GeluMul computes out = gelu_tanh(gate) * up. out may be either.
 func GeluMul(out, gate, up []float32) {
-	for i, g := range gate {
-		out[i] = float32(ref.Gelu(float64(g)) * float64(up[i]))
-	}
+	same(len(out), len(gate))
+	same(len(up), len(gate))
+	active().geluMul(out, gate, up)
 }
 
 // Silu computes out = x * sigmoid(x). out may be x.
 func Silu(out, x []float32) {
-	for i, v := range x {
-		out[i] = float32(float64(v) * ref.Sigmoid(float64(v)))
-	}
+	same(len(out), len(x))
+	active().silu(out, x)
 }
 
 // GLU computes out = a * sigmoid(b). out may be either.
 func GLU(out, a, b []float32) {
-	for i, v := range a {
-		out[i] = float32(float64(v) * ref.Sigmoid(float64(b[i])))
-	}
+	same(len(out), len(a))
+	same(len(b), len(a))
+	active().glu(out, a, b)
 }
 
 // Softcap replaces x by limit * tanh(x / limit).
-func Softcap(x []float32, limit float32) {
-	for i, v := range x {
-		x[i] = float32(float64(limit) * math.Tanh(float64(v)/float64(limit)))
+func Softcap(x []float32, limit float32) { active().softcap(x, limit) }
+
+// Rope rotates the pairs (x[i], x[i+len(cos)]) by the given angles.
+func Rope(x, cos, sin []float32) {
+	same(len(cos), len(sin))
+	same(len(x[:2*len(cos)]), 2*len(cos))
+	active().rope(x, cos, sin)
+}
+
+// Dot returns the inner product of a and b.
+func Dot(a, b []float32) float32 {
+	same(len(a), len(b))
+	return active().dot(a, b)
+}
+
+// Softmax replaces x by e^x / sum(e^x).
+func Softmax(x []float32) { active().softmax(x) }
+
+// same guards the C code, which trusts its lengths.
+func same(a, b int) {
+	if a != b {
+		panic(fmt.Sprintf("kernels: rows of %d and %d values", a, b))
 	}
 }
 
-// Rope rotates the pairs (x[i], x[i+len(cos)]) by the given angles.
-func Rope(x, cos, sin []float32) { ref.Rope(x, cos, sin) }
-
-// Dot returns the inner product of a and b.
-func Dot(a, b []float32) float32 { return float32(ref.Dot(a, b)) }
-
-// Softmax replaces x by e^x / sum(e^x).
-func Softmax(x []float32) {
-	wide := make([]float64, len(x))
-	for i, v := range x {
-		wide[i] = float64(v)
-	}
-	ref.Softmax(wide)
-	for i, v := range wide {
-		x[i] = float32(v)
-	}
+func (s isa) rmsNorm(out, x, w []float32, eps float32) {
+	C.run_rms_norm(s.table, floats(out), floats(x), floats(w), C.int(len(x)), C.float(eps))
+}
+func (s isa) geluMul(out, gate, up []float32) {
+	C.run_gelu_mul(s.table, floats(out), floats(gate), floats(up), C.int(len(gate)))
+}
+func (s isa) silu(out, x []float32) { C.run_silu(s.table, floats(out), floats(x), C.int(len(x))) }
+func (s isa) glu(out, a, b []float32) {
+	C.run_glu(s.table, floats(out), floats(a), floats(b), C.int(len(a)))
+}
+func (s isa) softcap(x []float32, limit float32) {
+	C.run_softcap(s.table, floats(x), C.int(len(x)), C.float(limit))
+}
+func (s isa) rope(x, cos, sin []float32) {
+	C.run_rope(s.table, floats(x), floats(cos), floats(sin), C.int(len(cos)))
+}
+func (s isa) softmax(x []float32) { C.run_softmax(s.table, floats(x), C.int(len(x))) }
+func (s isa) dot(a, b []float32) float32 {
+	return float32(C.run_dot(s.table, floats(a), floats(b), C.int(len(a))))
+}
+func (s isa) quantize(x []float32, q []int8, d, m32, m16 []float32) {
+	C.run_quantize(s.table, floats(x), C.int(len(x)), (*C.int8_t)(unsafe.SliceData(q)), floats(d), floats(m32), floats(m16))
 }

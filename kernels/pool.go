@@ -25,20 +25,20 @@ type Pool struct {
 
 // loop is one parallel for: items 0..n-1, taken in order, each by one thread.
 type loop struct {
-	body func(i int)
+	body func(worker, i int)
 	n    int64
 	next atomic.Int64
 	left atomic.Int64
 }
 
-// work takes items until none is left to take.
-func (l *loop) work() {
+// work takes items until none is left to take; worker is 0 for the caller.
+func (l *loop) work(worker int) {
 	for {
 		i := l.next.Add(1) - 1
 		if i >= l.n {
 			return
 		}
-		l.body(int(i))
+		l.body(worker, int(i))
 		l.left.Add(-1)
 	}
 }
@@ -54,9 +54,10 @@ func NewPool(threads int) *Pool {
 		threads = runtime.NumCPU()
 	}
 	p := &Pool{threads: threads, wake: make(chan struct{}, threads), stop: make(chan struct{})}
-	for range threads - 1 {
+	p.prepare()
+	for i := range threads - 1 {
 		p.done.Add(1)
-		go p.help()
+		go p.help(i + 1)
 	}
 	return p
 }
@@ -72,10 +73,14 @@ func (p *Pool) Close() {
 
 // Run calls body(0) ... body(n-1), spread over the threads, and returns when
 // all have returned. body must not call Run of the same pool.
-func (p *Pool) Run(n int, body func(i int)) {
+func (p *Pool) Run(n int, body func(i int)) { p.run(n, func(_, i int) { body(i) }) }
+
+// run is Run for bodies that use what belongs to a thread: worker counts the
+// threads from 0.
+func (p *Pool) run(n int, body func(worker, i int)) {
 	if n <= 1 || p.threads == 1 {
 		for i := range n {
-			body(i)
+			body(0, i)
 		}
 		return
 	}
@@ -88,7 +93,7 @@ func (p *Pool) Run(n int, body func(i int)) {
 		default:
 		}
 	}
-	l.work()
+	l.work(0)
 	for i := 0; l.left.Load() > 0; i++ {
 		if i%1000 == 999 {
 			runtime.Gosched()
@@ -98,14 +103,14 @@ func (p *Pool) Run(n int, body func(i int)) {
 }
 
 // help is the life of a helper thread.
-func (p *Pool) help() {
+func (p *Pool) help(worker int) {
 	defer p.done.Done()
 	runtime.LockOSThread()
 	var last *loop
 	for idle := 0; ; idle++ {
 		if l := p.current.Load(); l != nil && l != last {
 			last = l
-			l.work()
+			l.work(worker)
 			idle = 0
 			continue
 		}

@@ -11,6 +11,8 @@ import (
 // scratch is empty: the portable kernels keep nothing between calls.
 type scratch struct{}
 
+func (p *Pool) prepare() {}
+
 // Kernels names the instruction set in use.
 func Kernels() string { return "float64 reference (built without cgo)" }
 
@@ -37,9 +39,6 @@ func (p *Pool) attention(a *Attention) {
 		ref.Attention(a.Out[i*a.Dim:(i+1)*a.Dim], a.Q[i*a.Dim:(i+1)*a.Dim], a.K[at:], a.V[at:], to-from, stride, float64(a.Scale))
 	})
 }
-
-// Row writes the values of row r to dst, which holds Cols of them.
-func (m *Matrix) Row(dst []float32, r int) { ref.Dequantize(dst[:m.Cols], m.Type, m.encodedRow(r)) }
 
 // RMSNorm computes out = x / sqrt(mean(x^2) + eps) * w; a nil w is all ones. out may be x.
 func RMSNorm(out, x, w []float32, eps float32) { ref.RMSNorm(out, x, w, float64(eps)) }

@@ -1,0 +1,2 @@
+#include "simd_scalar.h"
+#include "attention_f32.h"

@@ -1,0 +1,91 @@
+// What Go calls: flat arguments, because a Go value that holds pointers may not
+// cross into C. The instruction set comes as a table.
+#include <string.h>
+
+#include "kernels.h"
+#include "unpack_scalar.h"
+
+// The scratch of a thread: a panel and one tile of sums.
+enum {
+  PANEL_Q = CHUNK * TILE,
+  PANEL_S = CHUNK / 16 * TILE * (int)sizeof(float),
+  PANEL_F = FLOAT_CHUNK * TILE * (int)sizeof(float)
+};
+_Static_assert(PANEL_F <= PANEL_Q, "the float panel shares the bytes of the other");
+
+size_t scratch_bytes(int t) { return PANEL_Q + 2 * PANEL_S + (size_t)t * TILE * sizeof(float); }
+
+static struct panel panel_in(uint8_t *scratch) {
+  return (struct panel){scratch, (float *)(scratch + PANEL_Q), (float *)(scratch + PANEL_Q + PANEL_S)};
+}
+
+static void multiply_quantized(const struct kernel_table *k, const struct product *p, const struct input *in,
+                               const uint8_t *const row[TILE], struct panel w, float *acc) {
+  int group = group_columns(p->encoding);
+  gemm_fn *gemm = group == 16 ? k->gemm_group16 : k->gemm_group32;
+  if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
+  for (int c = 0; c < p->cols; c += CHUNK) {
+    int count = p->cols - c < CHUNK ? p->cols - c : CHUNK;
+    k->unpack[p->encoding](row, c, count, w);
+    struct activations x = in->rounded;
+    x.q += c;
+    x.d += c / 32;
+    x.m32 += c / 32;
+    x.m16 += c / 16;
+    gemm(w, count, x, p->cols, in->t, acc);
+  }
+}
+
+static void multiply_floats(const struct kernel_table *k, const struct product *p, const struct input *in,
+                            const uint8_t *const row[TILE], float *w, float *acc) {
+  for (int c = 0; c < p->cols; c += FLOAT_CHUNK) {
+    int count = p->cols - c < FLOAT_CHUNK ? p->cols - c : FLOAT_CHUNK;
+    k->float_unpack[p->encoding](row, c, count, w);
+    k->float_gemm(w, count, in->x + c, p->cols, in->t, acc);
+  }
+}
+
+static void multiply(const struct kernel_table *k, const struct product *p, const struct input *in, int first, int last, void *scratch) {
+  struct panel w = panel_in(scratch);
+  float *acc = (float *)((uint8_t *)scratch + PANEL_Q + 2 * PANEL_S);
+  for (int tile = first; tile < last; tile++) {
+    int r0 = tile * TILE, rows = p->rows - r0 < TILE ? p->rows - r0 : TILE;
+    const uint8_t *row[TILE]; // a short last tile computes its last row again
+    for (int r = 0; r < TILE; r++) row[r] = p->data + (size_t)(r0 + (r < rows ? r : rows - 1)) * p->row_bytes;
+    memset(acc, 0, (size_t)in->t * TILE * sizeof *acc);
+    if (k->unpack[p->encoding]) {
+      multiply_quantized(k, p, in, row, w, acc);
+    } else {
+      multiply_floats(k, p, in, row, (float *)(void *)w.q, acc);
+    }
+    for (int i = 0; i < in->t; i++) memcpy(p->out + (size_t)i * p->rows + r0, acc + i * TILE, (size_t)rows * sizeof *acc);
+  }
+}
+
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int rows, int cols, float *out,
+                    const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
+                    void *scratch) {
+  struct product p = {data, row_bytes, encoding, rows, cols, out};
+  struct input in = {x, {q, d, m32, m16}, t};
+  multiply(k, &p, &in, first, last, scratch);
+}
+
+void attend(const struct kernel_table *k, const float *q, const float *keys, const float *values, float *out, int q_stride,
+            int kv_stride, int rows, int group, int dim, int first, int count, int window, int causal, float scale, void *scratch) {
+  struct attention_task a = {q, keys, values, out, q_stride, kv_stride, rows, group, dim, first, count, window, causal, scale};
+  k->attention(&a, scratch);
+}
+
+void run_quantize(const struct kernel_table *k, const float *x, int n, int8_t *q, float *d, float *m32, float *m16) {
+  k->quantize(x, n, q, d, m32, m16);
+}
+void run_rms_norm(const struct kernel_table *k, float *out, const float *x, const float *w, int n, float eps) {
+  k->rms_norm(out, x, w, n, eps);
+}
+void run_gelu_mul(const struct kernel_table *k, float *out, const float *gate, const float *up, int n) { k->gelu_mul(out, gate, up, n); }
+void run_silu(const struct kernel_table *k, float *out, const float *x, int n) { k->silu(out, x, n); }
+void run_glu(const struct kernel_table *k, float *out, const float *a, const float *b, int n) { k->glu(out, a, b, n); }
+void run_softcap(const struct kernel_table *k, float *x, int n, float limit) { k->softcap(x, n, limit); }
+void run_rope(const struct kernel_table *k, float *x, const float *c, const float *s, int half) { k->rope(x, c, s, half); }
+void run_softmax(const struct kernel_table *k, float *x, int n) { k->softmax(x, n); }
+float run_dot(const struct kernel_table *k, const float *a, const float *b, int n) { return k->dot(a, b, n); }

@@ -1,0 +1,3 @@
+#pragma GCC target("avx2,fma,f16c")
+#include "simd_avx2.h"
+#include "gemm_f32.h"

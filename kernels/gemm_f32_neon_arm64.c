@@ -1,0 +1,2 @@
+#include "simd_neon.h"
+#include "gemm_f32.h"

@@ -1,0 +1,2 @@
+#include "simd_scalar.h"
+#include "gemm_f32.h"

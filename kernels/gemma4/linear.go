@@ -1,0 +1,112 @@
+package gemma4
+
+import (
+	"fmt"
+	"math"
+
+	"sensed/kernels"
+)
+
+// linear is a matrix whose input and output are limited to what they were in
+// training. Without its limits an encoder of Gemma 4 goes astray.
+type linear struct {
+	w       *kernels.Matrix
+	in, out limits
+}
+
+// limits clamps activations; infinite ones leave them alone.
+type limits struct{ lo, hi float32 }
+
+func unlimited() limits { return limits{float32(math.Inf(-1)), float32(math.Inf(1))} }
+
+func (l limits) clamp(x []float32) {
+	if l != unlimited() {
+		kernels.Clamp(x, l.lo, l.hi)
+	}
+}
+
+// linear reads name.weight and, when the file has them, the four limits beside
+// it.
+func (l *tensors) linear(name string, rows, cols int) linear {
+	return linear{
+		w:   l.matrix(name+".weight", rows, cols),
+		in:  l.limits(name+".input_min", name+".input_max"),
+		out: l.limits(name+".output_min", name+".output_max"),
+	}
+}
+
+// limits reads a pair of scalars. One without the other is an error.
+func (l *tensors) limits(lo, hi string) limits {
+	if l.err != nil || !l.f.HasTensor(lo) && !l.f.HasTensor(hi) {
+		return unlimited()
+	}
+	a, b := l.vector(lo, 1), l.vector(hi, 1)
+	if l.err != nil {
+		return unlimited()
+	}
+	out := limits{a[0], b[0]}
+	if !(out.lo <= out.hi) {
+		l.err = fmt.Errorf("%s: tensor %q is %g and %q is %g, which leaves nothing between", l.f.Name(), lo, out.lo, hi, out.hi)
+	}
+	return out
+}
+
+// use is one application of a linear: the result goes to out, [t][rows].
+type use struct {
+	out []float32
+	l   linear
+}
+
+// arithmetic is what both encoders compute with.
+type arithmetic struct {
+	pool    *kernels.Pool
+	scratch []float32
+}
+
+// apply computes linears that share the input x, [t][cols], which it clobbers.
+func (a *arithmetic) apply(x []float32, t int, uses ...use) {
+	products := make([]kernels.Product, 0, len(uses))
+	for _, u := range uses {
+		products = append(products, kernels.Product{Out: u.out, W: u.l.w})
+		if u.l.in != uses[0].l.in {
+			a.applyEach(x, t, uses)
+			return
+		}
+	}
+	l := uses[0].l
+	x = x[:t*l.w.Cols]
+	a.limit(x, l.in)
+	a.pool.MatMul(x, t, products...)
+	for _, u := range uses {
+		a.limit(u.out[:t*u.l.w.Rows], u.l.out)
+	}
+}
+
+// applyEach is apply for linears that limit their common input differently.
+func (a *arithmetic) applyEach(x []float32, t int, uses []use) {
+	x = x[:t*uses[0].l.w.Cols]
+	for _, u := range uses {
+		a.scratch = append(a.scratch[:0], x...)
+		a.apply(a.scratch, t, u)
+	}
+}
+
+// limit clamps in parallel.
+func (a *arithmetic) limit(x []float32, l limits) {
+	if l == unlimited() {
+		return
+	}
+	const size = 1 << 14
+	a.pool.Run((len(x)+size-1)/size, func(i int) {
+		kernels.Clamp(x[i*size:min(len(x), (i+1)*size)], l.lo, l.hi)
+	})
+}
+
+// rows calls f for rows 0..n-1 in parallel.
+func (a *arithmetic) rows(n int, f func(r int)) {
+	inBands(a.pool.Run, n, func(first, end int) {
+		for r := first; r < end; r++ {
+			f(r)
+		}
+	})
+}

@@ -1,0 +1,129 @@
+package gemma4
+
+import (
+	"fmt"
+
+	"sensed/kernels"
+	"sensed/kernels/gguf"
+)
+
+// projector turns pictures and sound into soft tokens. It belongs to one
+// goroutine at a time.
+type projector struct {
+	width  int          // of a soft token
+	vision *visionTower // nil when the file has none
+	audio  *audioTower  // nil when the file has none
+}
+
+// openProjector finds the tensors of a projector file (mmproj) and checks
+// their shapes. Sizes come from the metadata below "clip." and, where that is
+// silent, from the shapes. The matrices stay in f, which must remain open.
+func openProjector(f *gguf.File, pool *kernels.Pool) (*projector, error) {
+	m := &senseKeys{f: f}
+	if name := m.text("general.architecture"); m.err == nil && name != "clip" {
+		return nil, fmt.Errorf("%s: it is a model of architecture %q, not a projector (mmproj, architecture \"clip\")", f.Name(), name)
+	}
+	vision, audio := m.flag("clip.has_vision_encoder"), m.flag("clip.has_audio_encoder")
+	if m.err != nil {
+		return nil, m.err
+	}
+	p := &projector{}
+	var err error
+	if vision {
+		if p.vision, err = openVision(f, pool); err != nil {
+			return nil, err
+		}
+		p.width = p.vision.project.Rows
+	}
+	if audio {
+		if p.audio, err = openAudio(f, pool); err != nil {
+			return nil, err
+		}
+		if vision && p.audio.project.Rows != p.width {
+			return nil, fmt.Errorf("%s: its pictures become soft tokens %d wide and its sound soft tokens %d wide", f.Name(), p.width, p.audio.project.Rows)
+		}
+		p.width = p.audio.project.Rows
+	}
+	if !vision && !audio {
+		return nil, fmt.Errorf("%s: it has neither a vision nor an audio encoder", f.Name())
+	}
+	return p, nil
+}
+
+// Width is the width of a soft token, which must be that of the text model.
+func (p *projector) Width() int { return p.width }
+
+func (p *projector) hasVision() bool { return p.vision != nil }
+func (p *projector) hasAudio() bool  { return p.audio != nil }
+
+// senseKeys reads metadata and keeps the first error, so that a list of fields
+// reads as a list.
+type senseKeys struct {
+	f   *gguf.File
+	err error
+}
+
+func (k *senseKeys) note(err error) {
+	if k.err == nil {
+		k.err = err
+	}
+}
+
+func (k *senseKeys) text(key string) string {
+	s, err := k.f.String(key)
+	k.note(err)
+	return s
+}
+
+func (k *senseKeys) flag(key string) bool {
+	b, err := k.f.BoolOr(key, false)
+	k.note(err)
+	return b
+}
+
+// kind checks the name of an encoder, which files of one encoder give without
+// its sense.
+func (k *senseKeys) kind(sense, want string) {
+	key := "clip." + sense + ".projector_type"
+	if !k.f.Has(key) {
+		key = "clip.projector_type"
+	}
+	if s := k.text(key); k.err == nil && s != want {
+		k.err = fmt.Errorf("%s: key %q: the encoder is %q; Gemma 4 E2B and E4B have %q", k.f.Name(), key, s, want)
+	}
+}
+
+// size returns a positive number.
+func (k *senseKeys) size(key string) int {
+	n, err := k.f.Int(key)
+	k.note(err)
+	return k.inRange(key, n)
+}
+
+// sizeOr is size with a default for a missing key.
+func (k *senseKeys) sizeOr(key string, missing int) int {
+	n, err := k.f.IntOr(key, missing)
+	k.note(err)
+	return k.inRange(key, n)
+}
+
+// inRange bounds a width or count, so that products of three fit an int.
+func (k *senseKeys) inRange(key string, n int) int {
+	if k.err == nil && (n <= 0 || n > maxSize) {
+		k.err = fmt.Errorf("%s: key %q: %d is out of range", k.f.Name(), key, n)
+	}
+	return n
+}
+
+func (k *senseKeys) number(key string) float32 {
+	x, err := k.f.Float(key)
+	k.note(err)
+	return float32(x)
+}
+
+// divides checks that a width is n parts of a multiple of step each.
+func (k *senseKeys) divides(key string, n, width, step int) {
+	if k.err == nil && width%(n*step) != 0 {
+		k.err = fmt.Errorf("%s: key %q: %d does not divide a width of %d", k.f.Name(), key, n, width)
+	}
+}

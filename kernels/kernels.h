@@ -1,0 +1,181 @@
+// The C kernels: what each one computes, on which units and under which
+// alignment and aliasing rules. Go calls the functions of dispatch.c; those
+// call the table of the instruction set that was picked at start.
+//
+// No pointer needs an alignment beyond its element's (encoded weights: none).
+// Outputs never overlap inputs unless a comment says so.
+#ifndef SENSED_KERNELS_H
+#define SENSED_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// A tile is 16 rows of a weight matrix. The kernels first unpack a chunk of a
+// tile so that one vector holds the same column of 16 rows: products then need
+// no sums across a vector, and the scales of 16 rows apply at once.
+enum { TILE = 16 };
+
+// CHUNK is how many columns of a tile are unpacked at a time: 16 KB of bytes,
+// or 16 KB of floats (FLOAT_CHUNK), which stay in the first-level cache.
+enum { CHUNK = 1024, FLOAT_CHUNK = 256 };
+
+// encoding numbers are those of GGUF.
+enum encoding {
+  ENC_F32 = 0, ENC_F16 = 1, ENC_Q4_0 = 2, ENC_Q4_1 = 3, ENC_Q5_0 = 6, ENC_Q5_1 = 7, ENC_Q8_0 = 8,
+  ENC_Q2_K = 10, ENC_Q3_K = 11, ENC_Q4_K = 12, ENC_Q5_K = 13, ENC_Q6_K = 14, ENC_IQ4_NL = 20,
+  ENC_IQ4_XS = 23, ENC_BF16 = 30, ENC_COUNT = 31
+};
+
+// Sizes of the encoded blocks, in bytes.
+enum {
+  BYTES_Q4_0 = 2 + 16, BYTES_Q4_1 = 4 + 16, BYTES_Q5_0 = 2 + 4 + 16, BYTES_Q5_1 = 4 + 4 + 16, BYTES_Q8_0 = 2 + 32,
+  BYTES_Q2_K = 16 + 64 + 4, BYTES_Q3_K = 32 + 64 + 12 + 2, BYTES_Q4_K = 4 + 12 + 128, BYTES_Q5_K = 4 + 12 + 32 + 128,
+  BYTES_Q6_K = 128 + 64 + 16 + 2, BYTES_IQ4_NL = 2 + 16, BYTES_IQ4_XS = 2 + 2 + 4 + 128
+};
+_Static_assert(BYTES_Q4_0 == 18 && BYTES_Q8_0 == 34 && BYTES_Q4_K == 144 && BYTES_Q5_K == 176 && BYTES_Q6_K == 210 &&
+               BYTES_Q3_K == 110 && BYTES_Q2_K == 84 && BYTES_IQ4_XS == 136, "GGUF block sizes");
+
+// panel is an unpacked chunk of a tile of a quantised matrix: the weight of
+// row r, column c is s[c/group][r] * q + b[c/group][r] with q the byte at
+// q[(c/4)*64 + r*4 + c%4]. q is unsigned, or signed where the table says so
+// (then b is still added; it is zero for encodings without a minimum).
+struct panel {
+  uint8_t *q; // [CHUNK/4][16][4], 64-byte aligned
+  float *s;   // [CHUNK/16][16], 64-byte aligned
+  float *b;
+};
+
+// activations are rows of int8 values with one scale for each 32 of them.
+struct activations {
+  const int8_t *q;  // [t][cols]
+  const float *d;   // [t][cols/32]: x is about d * q
+  const float *m32; // [t][cols/32]: d * sum of 32 q
+  const float *m16; // [t][cols/16]: d * sum of 16 q
+};
+
+// unpack_fn unpacks columns first .. first+count-1 of the 16 rows into a
+// panel; both are whole blocks of the encoding and count <= CHUNK.
+typedef void unpack_fn(const uint8_t *const row[TILE], int first, int count, struct panel to);
+
+// float_unpack_fn writes the same columns of 16 rows as floats, w[count][16].
+typedef void float_unpack_fn(const uint8_t *const row[TILE], int first, int count, float *w);
+
+// gemm_fn adds to acc[t][16] the products of a panel of count columns with t
+// rows of activations; x points at the panel's first column of row 0 and cols
+// is the length of a row in values.
+typedef void gemm_fn(struct panel w, int count, struct activations x, int cols, int t, float *acc);
+
+// float_gemm_fn is the same for floats: w[count][16], x[t][cols].
+typedef void float_gemm_fn(const float *w, int count, const float *x, int cols, int t, float *acc);
+
+// attention_task is a block of query rows that share one KV head. Row i is
+// query (i / group) of the block, head (i % group) of the group.
+struct attention_task {
+  const float *q, *k, *v; // first row of each; rows are q_stride, kv_stride floats apart
+  float *out;             // laid out as q
+  int q_stride, kv_stride; // from one position to the next
+  int rows, group, dim;
+  int first;         // key position of the block's first query
+  int keys, window;  // causal: key j of query at p is seen if j <= p and (window == 0 or p - j < window)
+  int causal;
+  float scale;
+};
+
+// scratch_floats is what attention needs for a block: see attention_f32.h.
+typedef void attention_fn(const struct attention_task *a, float *scratch);
+
+// kernel_table is one instruction set.
+struct kernel_table {
+  const char *name;
+  unpack_fn *unpack[ENC_COUNT]; // null for floats
+  float_unpack_fn *float_unpack[ENC_COUNT];
+  gemm_fn *gemm_group32, *gemm_group16; // columns that share a scale
+  // gemm_signed32, when set, takes the encodings in signed_encodings, whose unpack yields signed q.
+  gemm_fn *gemm_signed32;
+  uint64_t signed_encodings; // bit i: encoding i
+  float_gemm_fn *float_gemm;
+  attention_fn *attention;
+  // quantize rounds n (a multiple of 32) floats to activations.
+  void (*quantize)(const float *x, int n, int8_t *q, float *d, float *m32, float *m16);
+  void (*rms_norm)(float *out, const float *x, const float *w, int n, float eps); // w may be null; out may be x
+  void (*gelu_mul)(float *out, const float *gate, const float *up, int n);        // out may be either
+  void (*silu)(float *out, const float *x, int n);                                // out may be x
+  void (*glu)(float *out, const float *a, const float *b, int n);                 // out may be either
+  void (*softcap)(float *x, int n, float limit);
+  void (*rope)(float *x, const float *cosine, const float *sine, int half);
+  void (*softmax)(float *x, int n);
+  float (*dot)(const float *a, const float *b, int n);
+};
+
+// ROW_FUNCTIONS declares, and ROW_TABLE lists, the row operations that the
+// template rows_f32.h makes for an instruction set.
+#define ROW_FUNCTIONS(isa)                                                            \
+  void quantize_##isa(const float *, int, int8_t *, float *, float *, float *);       \
+  void rms_norm_##isa(float *, const float *, const float *, int, float);             \
+  void gelu_mul_##isa(float *, const float *, const float *, int);                    \
+  void silu_##isa(float *, const float *, int);                                       \
+  void glu_##isa(float *, const float *, const float *, int);                         \
+  void softcap_##isa(float *, int, float);                                            \
+  void rope_##isa(float *, const float *, const float *, int);                        \
+  void softmax_##isa(float *, int);                                                   \
+  float dot_##isa(const float *, const float *, int);
+#define ROW_TABLE(isa)                                                                 \
+  .quantize = quantize_##isa, .rms_norm = rms_norm_##isa, .gelu_mul = gelu_mul_##isa, \
+  .silu = silu_##isa, .glu = glu_##isa, .softcap = softcap_##isa, .rope = rope_##isa, \
+  .softmax = softmax_##isa, .dot = dot_##isa
+
+const struct kernel_table *kernels_scalar(void);
+#if defined(__x86_64__)
+const struct kernel_table *kernels_avx2(void);
+const struct kernel_table *kernels_avx512vnni(void);
+#elif defined(__aarch64__)
+const struct kernel_table *kernels_neon(void);
+const struct kernel_table *kernels_dotprod(void);
+#endif
+
+// product is one weight matrix of a multiplication.
+struct product {
+  const uint8_t *data; // encoded rows
+  size_t row_bytes;
+  int encoding, rows, cols;
+  float *out; // [t][rows]
+};
+
+// input is the other side: t rows of floats and, for quantised weights, the
+// same rows rounded.
+struct input {
+  const float *x; // [t][cols]
+  struct activations rounded;
+  int t;
+};
+
+// multiply_tiles computes the tiles first .. last-1 of a product of an encoded
+// matrix with t rows, into out[t][rows]. x or the rounded rows are read,
+// whichever the encoding needs. scratch holds scratch_bytes(t) bytes, 64-byte
+// aligned.
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int rows, int cols, float *out,
+                    const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
+                    void *scratch);
+size_t scratch_bytes(int t);
+
+// attend runs one attention_task.
+void attend(const struct kernel_table *k, const float *q, const float *keys, const float *values, float *out, int q_stride,
+            int kv_stride, int rows, int group, int dim, int first, int count, int window, int causal, float scale, void *scratch);
+
+// The row operations of the table.
+void run_quantize(const struct kernel_table *k, const float *x, int n, int8_t *q, float *d, float *m32, float *m16);
+void run_rms_norm(const struct kernel_table *k, float *out, const float *x, const float *w, int n, float eps);
+void run_gelu_mul(const struct kernel_table *k, float *out, const float *gate, const float *up, int n);
+void run_silu(const struct kernel_table *k, float *out, const float *x, int n);
+void run_glu(const struct kernel_table *k, float *out, const float *a, const float *b, int n);
+void run_softcap(const struct kernel_table *k, float *x, int n, float limit);
+void run_rope(const struct kernel_table *k, float *x, const float *c, const float *s, int half);
+void run_softmax(const struct kernel_table *k, float *x, int n);
+float run_dot(const struct kernel_table *k, const float *a, const float *b, int n);
+
+// group_columns returns how many columns of an encoding share one scale (16 or 32).
+static inline int group_columns(int encoding) {
+  return encoding == ENC_Q2_K || encoding == ENC_Q3_K || encoding == ENC_Q6_K ? 16 : 32;
+}
+
+#endif

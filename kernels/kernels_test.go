@@ -1,0 +1,310 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"sensed/kernels/gguf"
+	"sensed/kernels/ref"
+)
+
+// seed is fixed and printed by failures through the shapes, so that a failure
+// can be repeated.
+const seed = 20261124
+
+var encodings = []gguf.Type{
+	gguf.F32, gguf.F16, gguf.BF16, gguf.Q4_0, gguf.Q4_1, gguf.Q5_0, gguf.Q5_1, gguf.Q8_0,
+	gguf.Q2_K, gguf.Q3_K, gguf.Q4_K, gguf.Q5_K, gguf.Q6_K, gguf.IQ4NL, gguf.IQ4XS,
+}
+
+func random(r *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+// randomRows encodes rows of random blocks whose scales are ordinary numbers.
+// The slice starts at an odd address and ends where the rows end.
+func randomRows(r *rand.Rand, t gguf.Type, rows, cols int) []byte {
+	elements, size := t.Block()
+	data := make([]byte, 1+rows*cols/elements*size)[1:]
+	for i := range data {
+		data[i] = byte(r.Uint32())
+	}
+	half := func() uint16 { return uint16(0x2000 + r.IntN(0x1000)) } // 2^-7 .. 2^-3
+	for at := 0; at < len(data); at += size {
+		b := data[at : at+size]
+		switch t {
+		case gguf.F32:
+			binary.LittleEndian.PutUint32(b, math.Float32bits(float32(r.NormFloat64())))
+		case gguf.F16:
+			binary.LittleEndian.PutUint16(b, half()|uint16(r.IntN(2))<<15)
+		case gguf.BF16:
+			binary.LittleEndian.PutUint16(b, uint16(math.Float32bits(float32(r.NormFloat64()))>>16))
+		case gguf.Q2_K:
+			binary.LittleEndian.PutUint16(b[80:], half())
+			binary.LittleEndian.PutUint16(b[82:], half())
+		case gguf.Q3_K:
+			binary.LittleEndian.PutUint16(b[108:], half())
+		case gguf.Q6_K:
+			binary.LittleEndian.PutUint16(b[208:], half())
+		default:
+			binary.LittleEndian.PutUint16(b, half())
+			if t == gguf.Q4_1 || t == gguf.Q5_1 || t == gguf.Q4_K || t == gguf.Q5_K {
+				binary.LittleEndian.PutUint16(b[2:], half())
+			}
+		}
+	}
+	return data
+}
+
+// eachSet runs the test on every instruction set of this processor.
+func eachSet(t *testing.T, test func(t *testing.T, p *Pool)) {
+	for _, name := range sets() {
+		t.Run(name, func(t *testing.T) {
+			p := NewPool(2)
+			defer p.Close()
+			p.use(name)
+			test(t, p)
+		})
+	}
+}
+
+func TestMatMul(t *testing.T) {
+	eachSet(t, func(t *testing.T, p *Pool) {
+		for _, enc := range encodings {
+			elements, _ := enc.Block()
+			for _, shape := range [][3]int{{1, 1, 1}, {16, 1, 1}, {17, 2, 3}, {5, 5, 2}, {48, 4, 9}, {33, 9, 13}, {64, 8, 1}} {
+				rows, cols, n := shape[0], shape[1]*elements, shape[2]
+				if elements == 1 {
+					cols = shape[1]*37 + 3
+				}
+				checkMatMul(t, p, enc, rows, cols, n)
+			}
+		}
+		// Longer than one chunk, with a rest.
+		checkMatMul(t, p, gguf.Q4_0, 32, 2048+96, 5)
+		checkMatMul(t, p, gguf.Q6_K, 16, 2048+256, 5)
+		checkMatMul(t, p, gguf.F16, 16, 777, 9)
+	})
+}
+
+func checkMatMul(t *testing.T, p *Pool, enc gguf.Type, rows, cols, n int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, uint64(rows*cols*n)))
+	w, err := NewMatrix(enc, rows, cols, randomRows(r, enc, rows, cols))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := random(r, n*cols+1)[1:]
+	const guard = 12345
+	padded := slices.Repeat([]float32{guard}, n*rows+32)
+	out := padded[16 : 16+n*rows]
+	p.MatMul(x, n, Product{out, w})
+	for i, v := range padded {
+		if (i < 16 || i >= 16+n*rows) && v != guard {
+			t.Fatalf("%v %dx%d, %d rows: wrote outside the result at %d", enc, rows, cols, n, i-16)
+		}
+	}
+	row := make([]float32, cols)
+	for i := range rows {
+		w.Row(row, i)
+		for j := range n {
+			xj := x[j*cols : (j+1)*cols]
+			want := ref.Dot(row, xj)
+			got := float64(out[j*rows+i])
+			// Floats: one rounding a step. Quantised: each activation is off by at
+			// most half a step of its block, at random.
+			norm := math.Sqrt(ref.Dot(row, row)) * math.Sqrt(ref.Dot(xj, xj))
+			bound := 4e-7 * math.Sqrt(float64(cols)) * norm
+			if w.quantized() && roundsActivations {
+				xj = rounded(xj)
+				want = ref.Dot(row, xj)
+				bound = 3e-6 * magnitude(row, xj)
+			}
+			bound += 1e-6
+			if math.Abs(got-want) > bound {
+				t.Fatalf("%v %dx%d, %d rows: row %d column %d is %g, want %g within %g", enc, rows, cols, n, i, j, got, want, bound)
+			}
+		}
+	}
+}
+
+// magnitude is the sum of |a b|, which bounds what cancels.
+func magnitude(a, b []float32) float64 {
+	var s float64
+	for i := range a {
+		s += math.Abs(float64(a[i])*float64(b[i])) + 0.1*math.Abs(float64(b[i]))
+	}
+	return s
+}
+
+// rounded is what the int8 activations stand for, in blocks of 32.
+func rounded(x []float32) []float32 {
+	out := make([]float32, len(x))
+	for at := 0; at < len(x); at += 32 {
+		var top float32
+		for _, v := range x[at : at+32] {
+			top = max(top, float32(math.Abs(float64(v))))
+		}
+		scale, inverse := top/127, float32(0)
+		if scale > 0 {
+			inverse = 1 / scale
+		}
+		for i, v := range x[at : at+32] {
+			out[at+i] = scale * float32(math.RoundToEven(float64(v*inverse)))
+		}
+	}
+	return out
+}
+
+// TestThreads holds that results do not depend on the number of threads, nor
+// on how many rows are computed together.
+func TestThreads(t *testing.T) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	const rows, cols, n = 200, 512, 21
+	for _, enc := range []gguf.Type{gguf.Q4_0, gguf.Q8_0, gguf.Q6_K, gguf.F16} {
+		w, _ := NewMatrix(enc, rows, cols, randomRows(r, enc, rows, cols))
+		x := random(r, n*cols)
+		var want []float32
+		for threads := 1; threads <= 4; threads++ {
+			p := NewPool(threads)
+			out := make([]float32, n*rows)
+			p.MatMul(x, n, Product{out, w})
+			if want == nil {
+				want = out
+			}
+			if !slices.Equal(out, want) {
+				t.Errorf("%v: %d threads give another result than one", enc, threads)
+			}
+			one := make([]float32, rows)
+			for j := range n {
+				p.MatMul(x[j*cols:(j+1)*cols], 1, Product{one, w})
+				if !slices.Equal(one, want[j*rows:(j+1)*rows]) {
+					t.Fatalf("%v: row %d alone gives another result than together", enc, j)
+				}
+			}
+			p.Close()
+		}
+	}
+}
+
+func TestAttention(t *testing.T) {
+	eachSet(t, func(t *testing.T, p *Pool) {
+		for _, a := range []Attention{
+			{T: 1, Keys: 1, Heads: 1, KVHeads: 1, Dim: 64, Causal: true},
+			{T: 3, Keys: 3, Heads: 4, KVHeads: 1, Dim: 64, Causal: true},
+			{T: 5, Keys: 70, Heads: 8, KVHeads: 1, Dim: 256, Causal: true, First: 65},
+			{T: 40, Keys: 40, Heads: 8, KVHeads: 2, Dim: 32, Causal: true, Window: 7},
+			{T: 100, Keys: 200, Heads: 8, KVHeads: 1, Dim: 512, Causal: true, First: 100, Window: 64},
+			{T: 67, Keys: 67, Heads: 3, KVHeads: 3, Dim: 64},
+			{T: 9, Keys: 33, Heads: 2, KVHeads: 1, Dim: 20, Scale: 0.25},
+			{T: 2, Keys: 40, Heads: 2, KVHeads: 2, Dim: 7, Causal: true, First: 38, Window: 33},
+		} {
+			checkAttention(t, p, a)
+		}
+	})
+}
+
+func checkAttention(t *testing.T, p *Pool, a Attention) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, uint64(a.T*a.Keys*a.Dim)))
+	a.Q, a.K, a.V = random(r, a.T*a.Heads*a.Dim), random(r, a.Keys*a.KVHeads*a.Dim), random(r, a.Keys*a.KVHeads*a.Dim)
+	a.Out = make([]float32, len(a.Q))
+	p.Attention(a)
+	if a.Scale == 0 {
+		a.Scale = 1
+	}
+	want := make([]float32, a.Dim)
+	stride, group := a.KVHeads*a.Dim, a.Heads/a.KVHeads
+	for i := range a.T * a.Heads {
+		from, to := a.visible(i / a.Heads)
+		at := from*stride + i%a.Heads/group*a.Dim
+		ref.Attention(want, a.Q[i*a.Dim:(i+1)*a.Dim], a.K[at:], a.V[at:], to-from, stride, float64(a.Scale))
+		for d, v := range want {
+			if got := a.Out[i*a.Dim+d]; math.Abs(float64(got-v)) > 1e-6+3e-7*float64(a.Dim) { // the scores are sums of Dim products
+				a.Out, a.Q, a.K, a.V = nil, nil, nil, nil
+				t.Fatalf("%+v: query %d value %d is %g, want %g", a, i, d, got, v)
+			}
+		}
+	}
+}
+
+func TestRowFunctions(t *testing.T) {
+	for _, set := range rowSets() {
+		for _, n := range []int{1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 100, 257} {
+			t.Run(fmt.Sprint(set.name, " ", n), func(t *testing.T) { checkRows(t, set, n) })
+		}
+	}
+}
+
+func checkRows(t *testing.T, set rowSet, n int) {
+	r := rand.New(rand.NewPCG(seed, uint64(n)))
+	x, y, w := random(r, n+1)[1:], random(r, n), random(r, n)
+	Scale(x, 4)
+	out := make([]float32, n)
+	each := func(name string, tolerance float64, want func(i int) float64) {
+		t.Helper()
+		for i, v := range out {
+			if e := math.Abs(float64(v) - want(i)); !(e <= tolerance*(1+math.Abs(want(i)))) {
+				t.Fatalf("%s of %g: element %d is %g, want %g", name, x[i], i, v, want(i))
+			}
+		}
+	}
+	f := func(x []float32, i int) float64 { return float64(x[i]) }
+	scale := 1 / math.Sqrt(ref.Dot(x, x)/float64(n)+1e-6)
+	set.rmsNorm(out, x, w, 1e-6)
+	each("rmsnorm", 1e-6, func(i int) float64 { return f(x, i) * scale * f(w, i) })
+	set.rmsNorm(out, x, nil, 1e-6)
+	each("rmsnorm without weight", 1e-6, func(i int) float64 { return f(x, i) * scale })
+	set.geluMul(out, x, y)
+	each("gelu*up", 2e-6, func(i int) float64 { return ref.Gelu(f(x, i)) * f(y, i) })
+	set.silu(out, x)
+	each("silu", 1e-6, func(i int) float64 { return f(x, i) * ref.Sigmoid(f(x, i)) })
+	set.glu(out, x, y)
+	each("glu", 1e-6, func(i int) float64 { return f(x, i) * ref.Sigmoid(f(y, i)) })
+	copy(out, x)
+	set.softcap(out, 3)
+	each("softcap", 1e-6, func(i int) float64 { return 3 * math.Tanh(f(x, i)/3) })
+	copy(out, x)
+	set.softmax(out)
+	wide := make([]float64, n)
+	for i, v := range x {
+		wide[i] = float64(v)
+	}
+	ref.Softmax(wide)
+	each("softmax", 1e-6, func(i int) float64 { return wide[i] })
+	if got, want := float64(set.dot(x, y)), ref.Dot(x, y); math.Abs(got-want) > 1e-5*(1+math.Abs(want)) {
+		t.Fatalf("dot is %g, want %g", got, want)
+	}
+	half := n / 2
+	cos, sin := random(r, half), random(r, half)
+	copy(out, x)
+	set.rope(out[:2*half], cos, sin)
+	rotated := slices.Clone(x)
+	ref.Rope(rotated[:2*half], cos, sin)
+	each("rope", 1e-6, func(i int) float64 { return f(rotated, i) })
+}
+
+func TestNewMatrixRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		enc              gguf.Type
+		rows, cols, size int
+	}{
+		"unknown encoding": {99, 1, 32, 18},
+		"half a block":     {gguf.Q4_0, 1, 40, 18},
+		"short data":       {gguf.Q4_0, 2, 32, 35},
+		"long data":        {gguf.Q4_0, 2, 32, 54},
+		"no rows":          {gguf.F32, 0, 32, 0},
+	} {
+		if _, err := NewMatrix(c.enc, c.rows, c.cols, make([]byte, c.size)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

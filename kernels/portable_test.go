@@ -1,0 +1,13 @@
+//go:build !cgo
+
+package kernels
+
+const roundsActivations = false
+
+func sets() []string { return []string{"reference"} }
+
+func (p *Pool) use(string) {}
+
+func rowSets() []rowSet {
+	return []rowSet{{"reference", RMSNorm, GeluMul, GLU, Silu, Softcap, Rope, Softmax, Dot}}
+}

@@ -1,0 +1,13 @@
+package kernels
+
+// rowSet is one implementation of the row functions.
+type rowSet struct {
+	name         string
+	rmsNorm      func(out, x, w []float32, eps float32)
+	geluMul, glu func(out, a, b []float32)
+	silu         func(out, x []float32)
+	softcap      func(x []float32, limit float32)
+	rope         func(x, cos, sin []float32)
+	softmax      func(x []float32)
+	dot          func(a, b []float32) float32
+}

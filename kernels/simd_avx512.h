@@ -1,0 +1,26 @@
+// Sixteen lanes of AVX-512 (F, BW, VL, DQ and VNNI, which arrived together).
+#include <immintrin.h>
+#include <stdint.h>
+
+#define ISA(name) name##_avx512vnni
+#define VL 16
+typedef __m512 vf;
+static inline vf v_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void v_store(float *p, vf x) { _mm512_storeu_ps(p, x); }
+static inline vf v_set1(float x) { return _mm512_set1_ps(x); }
+static inline vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+static inline vf v_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
+static inline vf v_mul(vf a, vf b) { return _mm512_mul_ps(a, b); }
+static inline vf v_div(vf a, vf b) { return _mm512_div_ps(a, b); }
+static inline vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+static inline vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+static inline vf v_abs(vf a) { return _mm512_abs_ps(a); }
+static inline vf v_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+// v_exp2i returns 2^n for whole n.
+static inline vf v_exp2i(vf n) { return _mm512_scalef_ps(_mm512_set1_ps(1), n); }
+static inline float v_sum(vf a) { return _mm512_reduce_add_ps(a); }
+static inline float v_top(vf a) { return _mm512_reduce_max_ps(a); }
+static inline void v_store_int8(int8_t *p, vf a) {
+  _mm_storeu_si128((__m128i *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}

@@ -1,0 +1,23 @@
+// One-lane vectors: the templates in plain C.
+#include <math.h>
+#include <stdint.h>
+
+#define ISA(name) name##_scalar
+#define VL 1
+typedef float vf;
+static inline vf v_load(const float *p) { return *p; }
+static inline void v_store(float *p, vf x) { *p = x; }
+static inline vf v_set1(float x) { return x; }
+static inline vf v_add(vf a, vf b) { return a + b; }
+static inline vf v_sub(vf a, vf b) { return a - b; }
+static inline vf v_mul(vf a, vf b) { return a * b; }
+static inline vf v_div(vf a, vf b) { return a / b; }
+static inline vf v_fma(vf a, vf b, vf c) { return a * b + c; }
+static inline vf v_max(vf a, vf b) { return a > b ? a : b; }
+static inline vf v_min(vf a, vf b) { return a < b ? a : b; }
+static inline vf v_abs(vf a) { return fabsf(a); }
+static inline vf v_round(vf a) { return nearbyintf(a); }
+static inline vf v_exp2i(vf n) { return ldexpf(1.0f, (int)n); }
+static inline float v_sum(vf a) { return a; }
+static inline float v_top(vf a) { return a; }
+static inline void v_store_int8(int8_t *p, vf a) { *p = (int8_t)nearbyintf(a); }

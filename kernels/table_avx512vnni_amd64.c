@@ -1,0 +1,43 @@
+// The table of the avx512vnni kernels.
+#include "kernels.h"
+#include "unpack_scalar.h"
+
+unpack_fn unpack_q4_0_avx512vnni, unpack_q8_0_avx512vnni, unpack_q4_k_avx512vnni, unpack_q5_k_avx512vnni, unpack_q6_k_avx512vnni;
+float_unpack_fn unpack_f32_avx512vnni, unpack_f16_avx512vnni, unpack_bf16_avx512vnni;
+gemm_fn gemm_group32_avx512vnni, gemm_group16_avx512vnni;
+float_gemm_fn float_gemm_avx512vnni;
+attention_fn attention_avx512vnni;
+ROW_FUNCTIONS(avx512vnni)
+
+const struct kernel_table *kernels_avx512vnni(void) {
+  static const struct kernel_table table = {
+      .name = "avx512vnni",
+      .unpack =
+          {
+              [ENC_Q4_0] = unpack_q4_0_avx512vnni,
+              [ENC_Q4_1] = unpack_q4_1_scalar,
+              [ENC_Q5_0] = unpack_q5_0_scalar,
+              [ENC_Q5_1] = unpack_q5_1_scalar,
+              [ENC_Q8_0] = unpack_q8_0_avx512vnni,
+              [ENC_Q2_K] = unpack_q2_k_scalar,
+              [ENC_Q3_K] = unpack_q3_k_scalar,
+              [ENC_Q4_K] = unpack_q4_k_avx512vnni,
+              [ENC_Q5_K] = unpack_q5_k_avx512vnni,
+              [ENC_Q6_K] = unpack_q6_k_avx512vnni,
+              [ENC_IQ4_NL] = unpack_iq4_nl_scalar,
+              [ENC_IQ4_XS] = unpack_iq4_xs_scalar,
+          },
+      .float_unpack =
+          {
+              [ENC_F32] = unpack_f32_avx512vnni,
+              [ENC_F16] = unpack_f16_avx512vnni,
+              [ENC_BF16] = unpack_bf16_avx512vnni,
+          },
+      .gemm_group32 = gemm_group32_avx512vnni,
+      .gemm_group16 = gemm_group16_avx512vnni,
+      .float_gemm = float_gemm_avx512vnni,
+      .attention = attention_avx512vnni,
+      ROW_TABLE(avx512vnni),
+  };
+  return &table;
+}
