@@ -1,0 +1,395 @@
+package gate
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"time"
+)
+
+// MotionOpts tunes a [Motion] gate. Zero fields mean the value in brackets.
+type MotionOpts struct {
+	// Sensitivity is from 0 (blind) to 1 (jumpy) [0.5]. It scales how much a
+	// place must change.
+	Sensitivity float64
+	// MinArea is the share of the picture that must change [0.005].
+	MinArea float64
+	// CoolDown is how long motion lasts after the last change [2s].
+	CoolDown time.Duration
+	// Absorb is how long something must stand still to become background [3s].
+	Absorb time.Duration
+	// Ignore are the places where nothing counts: a road, a tree, a clock.
+	Ignore []Polygon
+}
+
+// Moved is the judgement on one frame.
+type Moved struct {
+	// Moving says that something moves now or did within the cool-down. It
+	// begins at MinArea and goes on down to half of it.
+	Moving bool
+	// Started is true in the first frame of a motion.
+	Started bool
+	// New says that this is another picture altogether: the first frame of a
+	// source, another size, or a change of more than half the picture. A new
+	// picture counts as moving, except for the first.
+	New bool
+	// Area is the share of the picture (0..1, without the ignored places) that
+	// differs from the background.
+	Area float64
+	// Box encloses the parts that do; zero when there are none.
+	Box Box
+}
+
+// Box is a part of a picture; (0, 0) is the upper left, (1, 1) the lower right
+// corner of the whole.
+type Box struct{ X1, Y1, X2, Y2 float64 }
+
+const (
+	// newArea is the changed share that makes a picture a new one.
+	newArea = 0.5
+	// learnTime is the time constant of background and noise, learnFast that of
+	// the light.
+	learnTime = 5 * time.Second
+	// startNoise is the standard deviation of a cell before it is measured.
+	startNoise = 2
+	// maxNoise is the most that is put down to noise: 25 levels a pixel.
+	maxNoise = 6
+	// still is how little, in noise deviations, a standing thing changes.
+	still = 3
+)
+
+// Motion compares pictures with a background that it learns: for each cell of a
+// grid of 160 by 120 a mean and a mean deviation, as in the running-average
+// models after Wren et al., "Pfinder" (1997). Before the comparison the
+// background is brought to the light of the frame by a robust affine fit, so
+// that clouds, lamps and the camera's exposure are not motion. Use it from one
+// goroutine.
+type Motion struct {
+	sensitivity, minArea float64
+	coolDown, absorb     time.Duration
+	ignore               []Polygon
+
+	size    image.Point // of the frames
+	w, h    int
+	mean    []float32 // of each cell of the background
+	noise   []float32 // mean absolute deviation of each cell
+	masked  []bool
+	cells   int         // that are not masked
+	last    []float32   // the frame before
+	stillAt []time.Time // since when a changed cell stands still
+	lastAt  time.Time   // time of the frame before
+	moving  bool
+	movedAt time.Time // of the last change
+
+	cur   []float32 // scratch
+	fore  []bool
+	clean []bool
+	stack []int32
+}
+
+// NewMotion returns a gate that has seen nothing yet.
+func NewMotion(o MotionOpts) (*Motion, error) {
+	if o.Sensitivity == 0 {
+		o.Sensitivity = 0.5
+	}
+	if o.MinArea == 0 {
+		o.MinArea = 0.005
+	}
+	if o.CoolDown == 0 {
+		o.CoolDown = 2 * time.Second
+	}
+	if o.Absorb == 0 {
+		o.Absorb = 3 * time.Second
+	}
+	switch {
+	case !(o.Sensitivity > 0 && o.Sensitivity <= 1):
+		return nil, fmt.Errorf("motion gate: the sensitivity %v is outside 0..1", o.Sensitivity)
+	case !(o.MinArea > 0 && o.MinArea < 1):
+		return nil, fmt.Errorf("motion gate: the smallest area %v is outside 0..1", o.MinArea)
+	case o.CoolDown < 0 || o.Absorb < 0:
+		return nil, fmt.Errorf("motion gate: cool-down (%v) and absorb (%v) cannot be negative", o.CoolDown, o.Absorb)
+	}
+	for i, p := range o.Ignore {
+		if err := p.Validate(); err != nil {
+			return nil, fmt.Errorf("motion gate: ignored place %d: %w", i+1, err)
+		}
+	}
+	return &Motion{
+		sensitivity: o.Sensitivity, minArea: o.MinArea,
+		coolDown: o.CoolDown, absorb: o.Absorb, ignore: o.Ignore,
+	}, nil
+}
+
+// Push looks at the frame that was taken at t. A picture of no pixels is
+// nothing at all.
+func (m *Motion) Push(t time.Time, img image.Image) Moved {
+	cur, w, h := luma(m.cur, img)
+	m.cur = cur
+	if w == 0 {
+		return Moved{}
+	}
+	if size := img.Bounds().Size(); size != m.size {
+		first := m.w == 0
+		m.size = size
+		m.resize(w, h)
+		m.adopt(t)
+		if first {
+			return Moved{New: true, Area: 1, Box: Box{0, 0, 1, 1}}
+		}
+		return m.state(t, Moved{New: true, Area: 1, Box: Box{0, 0, 1, 1}})
+	}
+
+	if m.cells == 0 { // everything is ignored
+		return Moved{}
+	}
+	fit := m.light()
+	m.compare(fit)
+	r := m.changed()
+	if r.Area > newArea {
+		r.New = true
+		m.adopt(t)
+	} else {
+		m.learn(t, fit)
+	}
+	return m.state(t, r)
+}
+
+// state applies hysteresis and cool-down.
+func (m *Motion) state(t time.Time, r Moved) Moved {
+	least := m.minArea
+	if m.moving {
+		least /= 2
+	}
+	if r.Area >= least {
+		r.Started = !m.moving
+		m.moving, m.movedAt = true, t
+	} else if since := t.Sub(m.movedAt); since >= m.coolDown || since < 0 {
+		m.moving = false
+	}
+	r.Moving = m.moving
+	m.lastAt = t
+	m.last, m.cur = m.cur, m.last
+	return r
+}
+
+func (m *Motion) resize(w, h int) {
+	n := w * h
+	m.w, m.h = w, h
+	m.mean, m.noise, m.last = make([]float32, n), make([]float32, n), make([]float32, n)
+	m.fore, m.clean, m.masked = make([]bool, n), make([]bool, n), make([]bool, n)
+	m.stillAt = make([]time.Time, n)
+	m.cells = 0
+	for i := range m.masked {
+		x, y := (float64(i%w)+0.5)/float64(w), (float64(i/w)+0.5)/float64(h)
+		for _, p := range m.ignore {
+			m.masked[i] = m.masked[i] || p.contains(x, y)
+		}
+		if !m.masked[i] {
+			m.cells++
+		}
+	}
+}
+
+// adopt makes the present frame the background.
+func (m *Motion) adopt(t time.Time) {
+	copy(m.mean, m.cur)
+	for i := range m.noise {
+		m.noise[i] = startNoise
+	}
+	clear(m.stillAt)
+	copy(m.last, m.cur)
+	m.lastAt = t
+}
+
+// affine is how the light changed: now = gain·background + offset. Noise is
+// the deviation of one cell.
+type affine struct{ gain, offset, noise float32 }
+
+// light fits the frame to the background by least squares over the cells that
+// agree with the fit before, three times; things that moved do not agree.
+func (m *Motion) light() affine {
+	fit := affine{gain: 1, offset: m.medianShift(), noise: 0}
+	limit := float32(24)
+	for range 3 {
+		var n, sx, sy, sxx, sxy float64
+		for i, b := range m.mean {
+			c := m.cur[i]
+			e := c - (fit.gain*b + fit.offset)
+			if m.masked[i] || e > limit || e < -limit || c > 250 || c < 3 {
+				continue
+			}
+			x, y := float64(b), float64(c)
+			n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
+		}
+		if n < 16 {
+			break
+		}
+		if v := sxx - sx*sx/n; v > 4*n { // some contrast to tell gain from offset
+			fit.gain = float32(min(4, max(0.25, (sxy-sx*sy/n)/v)))
+		}
+		fit.offset = float32(sy/n) - fit.gain*float32(sx/n)
+		limit = 12
+	}
+	fit.noise = m.frameNoise(fit)
+	return fit
+}
+
+// frameNoise is the deviation of the cells from the fit, by the median of the
+// differences between neighbours: noise differs there, things and shadows
+// mostly do not.
+func (m *Motion) frameNoise(fit affine) float32 {
+	const steps = 8 // a level
+	var counts [steps * 32]int
+	n := 0
+	for y := range m.h {
+		row := m.cur[y*m.w : (y+1)*m.w]
+		mean := m.mean[y*m.w : (y+1)*m.w]
+		for x := 1; x < m.w; x++ {
+			d := abs32(row[x] - row[x-1] - fit.gain*(mean[x]-mean[x-1]))
+			counts[min(len(counts)-1, int(d*steps))]++
+			n++
+		}
+	}
+	sum := 0
+	for v, c := range counts {
+		if sum += c; 2*sum > n {
+			// 0.6745 is the median of |x| of a normal distribution.
+			return min(maxNoise, (float32(v)+0.5)/steps/(0.6745*math.Sqrt2))
+		}
+	}
+	return 0
+}
+
+// medianShift is the median of frame minus background, from a histogram.
+func (m *Motion) medianShift() float32 {
+	var counts [511]int
+	for i, b := range m.mean {
+		if !m.masked[i] {
+			counts[255+int(m.cur[i]-b)]++
+		}
+	}
+	sum := 0
+	for v, c := range counts {
+		if sum += c; 2*sum >= m.cells {
+			return float32(v - 255)
+		}
+	}
+	return 0
+}
+
+// compare marks in clean the cells that differ from the background in this
+// light and have enough such neighbours.
+func (m *Motion) compare(fit affine) {
+	base := float32(12 * math.Pow(3, 1-2*m.sensitivity))
+	for i, b := range m.mean {
+		want := min(255, max(0, fit.gain*b+fit.offset))
+		// Where the light changed much, its model is less exact.
+		limit := base + 4*max(m.noise[i], fit.noise) + 0.2*abs32(want-b)
+		d := abs32(m.cur[i] - want)
+		m.fore[i] = d > limit && !m.masked[i]
+	}
+	for y := range m.h {
+		for x := range m.w {
+			i := y*m.w + x
+			m.clean[i] = m.fore[i] && m.neighbours(x, y) >= min(3, m.w*m.h-1)
+		}
+	}
+}
+
+// neighbours counts the marked cells among the eight around a cell.
+func (m *Motion) neighbours(x, y int) (n int) {
+	for j := max(0, y-1); j <= min(m.h-1, y+1); j++ {
+		for i := max(0, x-1); i <= min(m.w-1, x+1); i++ {
+			if m.fore[j*m.w+i] {
+				n++
+			}
+		}
+	}
+	return n - 1
+}
+
+// changed measures what is marked in clean. Parts smaller than a tenth of the
+// smallest area are left out.
+func (m *Motion) changed() Moved {
+	least := int(m.minArea * float64(m.cells) / 10)
+	total := 0
+	x1, y1, x2, y2 := m.w, m.h, 0, 0
+	copy(m.fore, m.clean)
+	for i := range m.fore {
+		if !m.fore[i] {
+			continue
+		}
+		part, bx1, by1, bx2, by2 := m.flood(i)
+		if part < least {
+			continue
+		}
+		total += part
+		x1, y1, x2, y2 = min(x1, bx1), min(y1, by1), max(x2, bx2), max(y2, by2)
+	}
+	if total == 0 {
+		return Moved{}
+	}
+	w, h := float64(m.w), float64(m.h)
+	return Moved{
+		Area: float64(total) / float64(m.cells),
+		Box:  Box{float64(x1) / w, float64(y1) / h, float64(x2+1) / w, float64(y2+1) / h},
+	}
+}
+
+// flood unmarks the part of fore that cell i belongs to and measures it.
+func (m *Motion) flood(i int) (cells, x1, y1, x2, y2 int) {
+	x1, y1 = m.w, m.h
+	m.fore[i] = false
+	m.stack = append(m.stack[:0], int32(i))
+	for len(m.stack) > 0 {
+		i := int(m.stack[len(m.stack)-1])
+		m.stack = m.stack[:len(m.stack)-1]
+		x, y := i%m.w, i/m.w
+		cells++
+		x1, y1, x2, y2 = min(x1, x), min(y1, y), max(x2, x), max(y2, y)
+		for ny := max(0, y-1); ny <= min(m.h-1, y+1); ny++ {
+			for nx := max(0, x-1); nx <= min(m.w-1, x+1); nx++ {
+				if n := ny*m.w + nx; m.fore[n] {
+					m.fore[n] = false
+					m.stack = append(m.stack, int32(n))
+				}
+			}
+		}
+	}
+	return cells, x1, y1, x2, y2
+}
+
+// learn moves the background towards the frame: at once for the light, slowly
+// for cells that agree, and for the others when they have stood still.
+func (m *Motion) learn(t time.Time, fit affine) {
+	dt := t.Sub(m.lastAt)
+	if dt <= 0 {
+		return // the clock was set back; the next frame tells
+	}
+	rate := float32(1 - math.Exp(-dt.Seconds()/learnTime.Seconds()))
+	for i := range m.mean {
+		b := min(255, max(0, fit.gain*m.mean[i]+fit.offset))
+		if !m.clean[i] {
+			d := m.cur[i] - b
+			m.mean[i] = b + rate*d
+			m.noise[i] += rate * (min(2*maxNoise, 1.25*abs32(d)) - m.noise[i])
+			m.stillAt[i] = time.Time{}
+			continue
+		}
+		m.mean[i] = b
+		if abs32(m.cur[i]-m.last[i]) > still*max(m.noise[i], fit.noise)+4 || m.stillAt[i].IsZero() {
+			m.stillAt[i] = t
+		}
+		if t.Sub(m.stillAt[i]) >= m.absorb {
+			m.mean[i] = m.cur[i]
+			m.noise[i] = startNoise
+		}
+	}
+}
+
+func abs32(x float32) float32 {
+	if x < 0 {
+		return -x
+	}
+	return x
+}
