@@ -144,7 +144,8 @@ func (t *Tokenizer) readTokens(f *gguf.File) error {
 }
 
 // readMerges reads the list of pairs, each written as two tokens with a space
-// between, best first.
+// between, best first. Pairs of tokens that the vocabulary lacks can never
+// meet and are passed over: files with a shortened vocabulary have them.
 func (t *Tokenizer) readMerges(f *gguf.File) error {
 	lines, err := f.Strings(prefix + "merges")
 	if err != nil {
@@ -162,7 +163,7 @@ func (t *Tokenizer) readMerges(f *gguf.File) error {
 		joined = append(append(joined[:0], left...), right...)
 		id, okJoined := t.ids[string(joined)]
 		if !okLeft || !okRight || !okJoined {
-			return fmt.Errorf("%s: merge %d, %q, is made of tokens that the vocabulary lacks", f.Name(), rank, line)
+			continue
 		}
 		if t.IsControl(id) {
 			return fmt.Errorf("%s: merge %d, %q, would turn plain text into a control token", f.Name(), rank, line)
@@ -171,6 +172,9 @@ func (t *Tokenizer) readMerges(f *gguf.File) error {
 		if _, twice := t.merges[p]; !twice {
 			t.merges[p] = merge{int32(rank), int32(id)}
 		}
+	}
+	if len(t.merges) == 0 && len(lines) > 0 {
+		return fmt.Errorf("%s: none of the %d merges fits the vocabulary", f.Name(), len(lines))
 	}
 	return nil
 }
