@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -87,6 +89,31 @@ func (e endpoint) open(ctx context.Context, conf *tls.Config) (net.Conn, error) 
 		return dialer.DialContext(ctx, "unix", e.addr)
 	}
 	return dialer.DialContext(ctx, "tcp", e.addr)
+}
+
+// watched remembers why reading ended: paho tells it for a session, but not
+// when the broker ends the connection instead of greeting, which is how TLS 1.3
+// refuses a client's certificate.
+type watched struct {
+	net.Conn
+	mu  sync.Mutex
+	err error // guarded by mu
+}
+
+func (c *watched) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.mu.Lock()
+		c.err = cmp.Or(c.err, err)
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+func (c *watched) why() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // tlsConfig verifies the broker against caFile, or against the system's

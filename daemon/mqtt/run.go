@@ -83,7 +83,6 @@ func (p *Publisher) explain(err error) string {
 		host      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
 		dns       *net.DNSError
 		netErr    net.Error
 	)
@@ -101,8 +100,6 @@ func (p *Publisher) explain(err error) string {
 		return "the MQTT broker's certificate is for another host; check the name in the broker URL"
 	case errors.As(err, &invalid):
 		return "the MQTT broker's certificate is not valid; check its dates and this board's clock"
-	case errors.As(err, &alert):
-		return "the MQTT broker refuses our side of the TLS connection; check cert_file and key_file"
 	case errors.As(err, &record):
 		return "the MQTT broker does not speak TLS on this port; check the broker URL"
 	case errors.As(err, &dns):
@@ -113,6 +110,10 @@ func (p *Publisher) explain(err error) string {
 		return "the MQTT broker takes messages but does not acknowledge them"
 	case errors.As(err, &netErr) && netErr.Timeout():
 		return fmt.Sprintf("the MQTT broker at %s does not answer in time", p.endpoint.addr)
+	case errors.Is(err, errGreeting) && p.endpoint.secure(): // TLS 1.3 refuses a client only after the handshake
+		return "the MQTT broker ends the TLS connection before it greets; it may want another client certificate, check cert_file and key_file"
+	case errors.Is(err, errGreeting):
+		return fmt.Sprintf("what answers at %s does not greet as an MQTT broker does; check the broker URL", p.endpoint.addr)
 	case errors.Is(err, errLost):
 		return "the connection to the MQTT broker was lost"
 	}

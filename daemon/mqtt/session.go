@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 const (
@@ -22,8 +24,9 @@ const (
 )
 
 var (
-	errLost  = errors.New("connection lost")
-	errNoAck = errors.New("no acknowledgement")
+	errGreeting = errors.New("connection ended before the greeting")
+	errLost     = errors.New("connection lost")
+	errNoAck    = errors.New("no acknowledgement")
 )
 
 // session is one connection to the broker, from CONNECT to its end; a new
@@ -31,7 +34,7 @@ var (
 type session struct {
 	p      *Publisher
 	client paho.Client
-	conn   net.Conn
+	conn   *watched
 	lost   chan error // receives why paho gave the connection up
 
 	out    chan *flight // to the goroutine that hands messages to paho
@@ -73,10 +76,13 @@ func (p *Publisher) connect(ctx context.Context) (*session, error) {
 		SetWill(StatusTopic(p.opts.Node), Offline, qos, true).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { s.lost <- err }).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
-			if s.conn, opened = p.endpoint.open(ctx, p.tls); opened == nil {
-				release = context.AfterFunc(ctx, func() { s.conn.Close() })
+			var conn net.Conn
+			if conn, opened = p.endpoint.open(ctx, p.tls); opened != nil {
+				return nil, opened
 			}
-			return s.conn, opened
+			s.conn = &watched{Conn: conn}
+			release = context.AfterFunc(ctx, func() { conn.Close() })
+			return s.conn, nil
 		})
 	s.client = paho.NewClient(o)
 
@@ -95,6 +101,10 @@ func (p *Publisher) connect(ctx context.Context) (*session, error) {
 		return nil, opened
 	}
 	if err := token.Error(); err != nil {
+		release()
+		if errors.Is(err, packets.ErrorNetworkError) {
+			err = fmt.Errorf("%w: %w", errGreeting, cmp.Or(s.conn.why(), err))
+		}
 		return nil, err
 	}
 	if !release() {
