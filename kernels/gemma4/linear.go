@@ -110,3 +110,78 @@ func (a *arithmetic) rows(n int, f func(r int)) {
 		}
 	})
 }
+
+// length returns the number of values of a vector.
+func (l *tensors) length(name string) int {
+	t, err := l.f.Tensor(name)
+	l.note(err)
+	if err != nil {
+		return 0
+	}
+	l.note(t.Is(t.Elements()))
+	return t.Elements()
+}
+
+// reshaped returns a tensor of this shape as a matrix of the given columns.
+func (l *tensors) reshaped(name string, cols int, shape ...int) *kernels.Matrix {
+	if l.err != nil {
+		return nil
+	}
+	t, err := l.f.Tensor(name)
+	if err == nil {
+		err = t.Is(shape...)
+	}
+	if err != nil {
+		l.note(err)
+		return nil
+	}
+	m, err := kernels.NewMatrix(t.Type, t.Elements()/cols, cols, t.Data)
+	if err != nil {
+		l.note(fmt.Errorf("%s: tensor %q: %w", l.f.Name(), name, err))
+	}
+	return m
+}
+
+// patches returns the embedding of square RGB patches.
+func (l *tensors) patches(name string, rows, side int) *kernels.Matrix {
+	return l.reshaped(name, 3*side*side, rows, 3, side, side)
+}
+
+// places returns the position table, which holds as many places for columns as
+// for rows.
+func (l *tensors) places(name string, width int) (table *kernels.Matrix, places int) {
+	t, err := l.f.Tensor(name)
+	if err != nil {
+		l.note(err)
+		return nil, 0
+	}
+	if places = 1; len(t.Shape) == 3 {
+		places = t.Shape[1]
+	}
+	return l.reshaped(name, width, 2, places, width), places
+}
+
+// projection returns a matrix of any number of rows.
+func (l *tensors) projection(name string, cols int) *kernels.Matrix {
+	t, err := l.f.Tensor(name)
+	if err != nil {
+		l.note(err)
+		return nil
+	}
+	return l.matrix(name, t.Rows(), cols)
+}
+
+// headsOf returns how many heads of that many values the rows of a matrix
+// make. They must divide the number of query heads.
+func (l *tensors) headsOf(name string, dim, queryHeads int) int {
+	t, err := l.f.Tensor(name)
+	if err != nil {
+		l.note(err)
+		return 1
+	}
+	if n := t.Rows() / dim; t.Rows()%dim == 0 && queryHeads%n == 0 {
+		return n
+	}
+	l.note(fmt.Errorf("%s: tensor %q has %d rows, which are not heads of %d values shared by %d queries", l.f.Name(), name, t.Rows(), dim, queryHeads))
+	return 1
+}

@@ -1,7 +1,10 @@
 package gemma4
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"image"
 
 	"sensed/kernels"
 	"sensed/kernels/gguf"
@@ -52,6 +55,24 @@ func openProjector(f *gguf.File, pool *kernels.Pool) (*projector, error) {
 
 // Width is the width of a soft token, which must be that of the text model.
 func (p *projector) Width() int { return p.width }
+
+// EncodeImage turns a picture into at most budget soft tokens, [n][Width], row
+// by row from its top left. The budget is one of imageBudgets.
+func (p *projector) EncodeImage(ctx context.Context, im image.Image, budget int) ([]float32, error) {
+	if !p.hasVision() {
+		return nil, errors.New("the projector has no vision encoder")
+	}
+	return p.vision.encode(ctx, im, budget)
+}
+
+// EncodeAudio turns 16 kHz mono sound in [-1, 1], at most 30 s of it, into soft
+// tokens, [n][Width], one every 40 ms.
+func (p *projector) EncodeAudio(ctx context.Context, pcm []float32) ([]float32, error) {
+	if !p.hasAudio() {
+		return nil, errors.New("the projector has no audio encoder")
+	}
+	return p.audio.encode(ctx, pcm)
+}
 
 func (p *projector) hasVision() bool { return p.vision != nil }
 func (p *projector) hasAudio() bool  { return p.audio != nil }

@@ -1,8 +1,8 @@
-// Package npy reads and writes the array files of NumPy, in which reference
-// values are kept.
+// Package npy reads arrays of float32 from NumPy's files, the form in which
+// reference results come.
 //
-// The format is described in NumPy's documentation under numpy.lib.format.
-// Versions 1 and 2, little-endian numbers and C order are read.
+// The format is described in numpy/lib/format.py of the project NumPy. Read
+// are versions 1 to 3, little-endian float32 in C order.
 package npy
 
 import (
@@ -10,195 +10,142 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/bits"
 	"os"
+	"strconv"
+	"strings"
 )
 
-// ErrFormat is wrapped by every error about the contents of a file.
-var ErrFormat = errors.New("not a usable .npy file")
+// Array is an array of numbers, the last dimension innermost. A scalar has an
+// empty shape.
+type Array struct {
+	Shape []int
+	Data  []float32
+}
+
+// ReadFile reads a file. Its errors name it.
+func ReadFile(path string) (Array, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Array{}, err
+	}
+	a, err := Parse(data)
+	if err != nil {
+		return Array{}, fmt.Errorf("%s: not a usable NumPy array: %w", path, err)
+	}
+	return a, nil
+}
 
 const magic = "\x93NUMPY"
 
-// Array is an array of numbers, the last index running fastest.
-type Array struct {
-	// Shape has the outermost dimension first; none at all is one number.
-	Shape []int
-	// Type is the encoding in the file: <f2 <f4 <f8 |u1 <i4 <i8.
-	Type string
-	// Data holds the values. float64 is exact for all types but <i8, whose
-	// numbers beyond 2^53 are refused.
-	Data []float64
-}
-
-// ReadFile reads the file at path.
-func ReadFile(path string) (*Array, error) {
-	b, err := os.ReadFile(path)
+// Parse reads an array from the contents of a file.
+func Parse(data []byte) (Array, error) {
+	header, values, err := split(data)
 	if err != nil {
-		return nil, err
+		return Array{}, err
 	}
-	return Parse(path, b)
-}
-
-// Parse reads a file that is in memory. The name is used in errors.
-func Parse(name string, b []byte) (*Array, error) {
-	a, err := parse(b)
+	shape, err := readHeader(header)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", name, ErrFormat, err)
+		return Array{}, err
 	}
-	return a, nil
-}
-
-// Float32s returns the values in single precision.
-func (a *Array) Float32s() []float32 {
-	out := make([]float32, len(a.Data))
-	for i, v := range a.Data {
-		out[i] = float32(v)
-	}
-	return out
-}
-
-// Ints returns the values as whole numbers, fractions cut off; it is meant for
-// the types |u1, <i4 and <i8.
-func (a *Array) Ints() []int {
-	out := make([]int, len(a.Data))
-	for i, v := range a.Data {
-		out[i] = int(v)
-	}
-	return out
-}
-
-func parse(b []byte) (*Array, error) {
-	text, data, err := split(b)
-	if err != nil {
-		return nil, err
-	}
-	h, err := parseHeader(text)
-	if err != nil {
-		return nil, err
-	}
-	if h.fortran {
-		return nil, errors.New("it is stored in Fortran order; C order is needed")
-	}
-	decode, width := decoder(h.descr)
-	if decode == nil {
-		return nil, fmt.Errorf("it holds numbers of type %q; <f2 <f4 <f8 |u1 <i4 <i8 are supported", h.descr)
-	}
-	n, ok := 1, true
-	for _, d := range h.shape {
-		var hi, lo uint64
-		hi, lo = bits.Mul64(uint64(n), uint64(d))
-		if n, ok = int(lo), hi == 0 && lo <= math.MaxInt/8; !ok {
-			return nil, fmt.Errorf("shape %v is too large for any file", h.shape)
+	n := 1
+	for _, d := range shape {
+		if d > 0 && n > len(values)/d {
+			return Array{}, fmt.Errorf("the file is cut short: %d bytes are too few for the shape %v", len(values), shape)
 		}
+		n *= d
 	}
-	if n*width != len(data) {
-		return nil, fmt.Errorf("shape %v of %s needs %d bytes of data and there are %d", h.shape, h.descr, n*width, len(data))
+	if len(values) != 4*n {
+		return Array{}, fmt.Errorf("the shape %v takes %d bytes and there are %d", shape, 4*n, len(values))
 	}
-	a := &Array{Shape: h.shape, Type: h.descr, Data: make([]float64, n)}
+	a := Array{Shape: shape, Data: make([]float32, n)}
 	for i := range a.Data {
-		a.Data[i] = decode(data[i*width:])
-		if h.descr == "<i8" && math.Abs(a.Data[i]) > 1<<53 {
-			return nil, fmt.Errorf("number %d is beyond 2^53", i)
-		}
+		a.Data[i] = math.Float32frombits(binary.LittleEndian.Uint32(values[4*i:]))
 	}
 	return a, nil
 }
 
-// split separates the header's text from the data.
-func split(b []byte) (text string, data []byte, err error) {
-	if len(b) < len(magic)+4 || string(b[:len(magic)]) != magic {
-		return "", nil, fmt.Errorf("it does not begin with %q and a version", magic)
+// split separates the header, a line of Python, from the values.
+func split(data []byte) (header string, values []byte, err error) {
+	if len(data) < len(magic)+4 || string(data[:len(magic)]) != magic {
+		return "", nil, fmt.Errorf("it does not begin with %q and a header", magic)
 	}
-	version, b := b[len(magic)], b[len(magic)+2:]
-	var length, field uint64
+	version, rest := data[len(magic)], data[len(magic)+2:]
+	var n, size int
 	switch version {
 	case 1:
-		length, field = uint64(binary.LittleEndian.Uint16(b)), 2
-	case 2:
-		if len(b) < 4 {
-			return "", nil, errors.New("it is cut short in its header")
+		n, size = int(binary.LittleEndian.Uint16(rest)), 2
+	case 2, 3:
+		if len(rest) < 4 {
+			return "", nil, errors.New("the header is cut short")
 		}
-		length, field = uint64(binary.LittleEndian.Uint32(b)), 4
+		n, size = int(binary.LittleEndian.Uint32(rest)), 4
 	default:
-		return "", nil, fmt.Errorf("version %d is not supported (1 and 2 are)", version)
+		return "", nil, fmt.Errorf("version %d of the format is not supported (1 to 3 are)", version)
 	}
-	if length > uint64(len(b))-field {
-		return "", nil, errors.New("it is cut short in its header")
+	rest = rest[size:]
+	if n > len(rest) {
+		return "", nil, errors.New("the header is cut short")
 	}
-	return string(b[field : field+length]), b[field+length:], nil
+	return string(rest[:n]), rest[n:], nil
 }
 
-// decoder returns the function that reads one number, and its width in bytes.
-func decoder(descr string) (decode func([]byte) float64, width int) {
-	le := binary.LittleEndian
-	switch descr {
-	case "<f2":
-		return func(b []byte) float64 { return half(le.Uint16(b)) }, 2
-	case "<f4":
-		return func(b []byte) float64 { return float64(math.Float32frombits(le.Uint32(b))) }, 4
-	case "<f8":
-		return func(b []byte) float64 { return math.Float64frombits(le.Uint64(b)) }, 8
-	case "|u1":
-		return func(b []byte) float64 { return float64(b[0]) }, 1
-	case "<i4":
-		return func(b []byte) float64 { return float64(int32(le.Uint32(b))) }, 4
-	case "<i8":
-		return func(b []byte) float64 { return float64(int64(le.Uint64(b))) }, 8
-	}
-	return nil, 0
-}
-
-// half widens an IEEE 754 half.
-func half(h uint16) float64 {
-	sign := 1.0
-	if h&0x8000 != 0 {
-		sign = -1
-	}
-	exponent, fraction := int(h>>10)&31, float64(h&1023)
-	switch exponent {
-	case 0:
-		return math.Copysign(math.Ldexp(fraction, -24), sign)
-	case 31:
-		if fraction != 0 {
-			return math.NaN()
-		}
-		return math.Inf(int(sign))
-	}
-	return sign * math.Ldexp(1024+fraction, exponent-25)
-}
-
-// WriteFile writes values as <f4 in the given shape, version 1.
-func WriteFile(path string, shape []int, values []float32) error {
-	b, err := Append(nil, shape, values)
+// readHeader returns the shape from a header like
+// {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
+func readHeader(header string) ([]int, error) {
+	kind, err := field(header, "descr")
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	return os.WriteFile(path, b, 0o644)
+	if kind = strings.Trim(kind, `'"`); kind != "<f4" {
+		return nil, fmt.Errorf("its numbers are %q and should be \"<f4\", little-endian float32", kind)
+	}
+	order, err := field(header, "fortran_order")
+	if err != nil {
+		return nil, err
+	}
+	if order != "False" {
+		return nil, fmt.Errorf("its fortran_order is %s and should be False: save it with numpy.ascontiguousarray", order)
+	}
+	text, err := field(header, "shape")
+	if err != nil {
+		return nil, err
+	}
+	inside, ok := strings.CutPrefix(text, "(")
+	inside, closed := strings.CutSuffix(inside, ")")
+	if !ok || !closed {
+		return nil, fmt.Errorf("its shape is %q, which is not a tuple", text)
+	}
+	var shape []int
+	for part := range strings.SplitSeq(inside, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		d, err := strconv.ParseUint(part, 10, 31)
+		if err != nil {
+			return nil, fmt.Errorf("its shape is %q: %w", text, err)
+		}
+		shape = append(shape, int(d))
+	}
+	return shape, nil
 }
 
-// Append adds a whole file, version 1 with numbers of type <f4, to b.
-func Append(b []byte, shape []int, values []float32) ([]byte, error) {
-	n := 1
-	dims := ""
-	for _, d := range shape {
-		n *= d
-		dims += fmt.Sprintf("%d,", d)
+// field returns the text of one value of the dictionary.
+func field(header, name string) (string, error) {
+	for _, quote := range []string{"'", `"`} {
+		_, after, found := strings.Cut(header, quote+name+quote+":")
+		if !found {
+			continue
+		}
+		after = strings.TrimSpace(after)
+		end := strings.IndexAny(after, ",}")
+		if strings.HasPrefix(after, "(") {
+			end = strings.Index(after, ")") + 1
+		}
+		if end <= 0 {
+			break
+		}
+		return after[:end], nil
 	}
-	if n != len(values) {
-		return nil, fmt.Errorf("shape %v does not fit %d values", shape, len(values))
-	}
-	text := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", dims)
-	const fixed = len(magic) + 2 + 2
-	// Spaces and a newline bring the data to a multiple of 64 bytes.
-	length := (fixed+len(text)+1+63)/64*64 - fixed
-	if length > math.MaxUint16 {
-		return nil, fmt.Errorf("%d dimensions are too many", len(shape))
-	}
-	b = append(append(b, magic...), 1, 0)
-	b = binary.LittleEndian.AppendUint16(b, uint16(length))
-	b = fmt.Appendf(b, "%-*s\n", length-1, text)
-	for _, v := range values {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b, nil
+	return "", fmt.Errorf("the header has no usable field %q", name)
 }
