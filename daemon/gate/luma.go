@@ -71,6 +71,13 @@ func addRow(sums []uint32, img image.Image, min image.Point, xs []int, per, y in
 }
 
 func addGray(sums []uint32, row []uint8, xs []int, per int) {
+	if per == 4 { // the usual case, twice as fast
+		for c := range sums {
+			x := xs[4*c : 4*c+4]
+			sums[c] += uint32(row[x[0]]) + uint32(row[x[1]]) + uint32(row[x[2]]) + uint32(row[x[3]])
+		}
+		return
+	}
 	for c := range sums {
 		var s uint32
 		for _, x := range xs[:per] {

@@ -212,8 +212,8 @@ func (m *Motion) light() affine {
 	limit := float32(24)
 	for range 3 {
 		var n, sx, sy, sxx, sxy float64
-		for i, b := range m.mean {
-			c := m.cur[i]
+		for i := 0; i < len(m.mean); i += 3 { // a third of the cells is plenty
+			b, c := m.mean[i], m.cur[i]
 			e := c - (fit.gain*b + fit.offset)
 			if m.masked[i] || e > limit || e < -limit || c > 250 || c < 3 {
 				continue
@@ -221,7 +221,7 @@ func (m *Motion) light() affine {
 			x, y := float64(b), float64(c)
 			n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
 		}
-		if n < 16 {
+		if n < 8 {
 			break
 		}
 		if v := sxx - sx*sx/n; v > 4*n { // some contrast to tell gain from offset
@@ -241,7 +241,7 @@ func (m *Motion) frameNoise(fit affine) float32 {
 	const steps = 8 // a level
 	var counts [steps * 32]int
 	n := 0
-	for y := range m.h {
+	for y := 0; y < m.h; y += 2 {
 		row := m.cur[y*m.w : (y+1)*m.w]
 		mean := m.mean[y*m.w : (y+1)*m.w]
 		for x := 1; x < m.w; x++ {
@@ -388,8 +388,5 @@ func (m *Motion) learn(t time.Time, fit affine) {
 }
 
 func abs32(x float32) float32 {
-	if x < 0 {
-		return -x
-	}
-	return x
+	return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) // no branch to guess wrong
 }
