@@ -281,9 +281,10 @@ func (s *Speech) finish(h *Heard) {
 // cut delivers the first part of a long utterance: up to the middle of the
 // quietest pause in its second half, and half the overlap more.
 func (s *Speech) cut(h *Heard) {
-	half := s.overlap / 2
+	before := s.overlap / 2
+	after := s.overlap - before
 	at, quietest := 0, math.Inf(1)
-	last := s.start + s.maxSegment - max(half, pauseFrames/2)
+	last := s.start + s.maxSegment - max(after, pauseFrames/2)
 	for c := s.start + s.maxSegment/2; c <= last; c++ {
 		var sum float64
 		for i := c - pauseFrames/2; i < c+pauseFrames/2; i++ {
@@ -293,9 +294,9 @@ func (s *Speech) cut(h *Heard) {
 			at, quietest = c, sum
 		}
 	}
-	h.Segments = append(h.Segments, s.segment(s.start, at+half, false))
+	h.Segments = append(h.Segments, s.segment(s.start, at+after, false))
 	s.part++
-	s.start = at - half
+	s.start = at - before
 }
 
 // voiced counts the frames from..to that are active with a pitch by the noise

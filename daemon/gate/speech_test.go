@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,3 +189,316 @@ func TestSpeechFindsEveryUtterance(t *testing.T) {
 }
 
 func sec(sample int) float64 { return float64(sample) / sampleRate }
+
+// The shipped speech samples, one after the other as the demo plays them.
+func TestSpeechFindsTheShippedSamples(t *testing.T) {
+	paths, err := filepath.Glob("../../deploy/models/tiny/samples/*.wav")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no samples in deploy/models/tiny/samples: %v", err)
+	}
+	var clips [][]float32
+	for _, p := range paths {
+		x, _, err := wave.DecodeFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clips = append(clips, x)
+	}
+	gap := sampleRate
+	x, _ := track(clips, 0, gap)
+	name := func(at int) string {
+		for i, c := range clips {
+			if at < len(c) {
+				return filepath.Base(paths[i])
+			}
+			if at -= len(c) + gap; at < 0 {
+				return ""
+			}
+		}
+		return ""
+	}
+	h, _ := listen(t, SpeechOpts{}, x, 160, name)
+	if len(h.Segments) != len(clips) || len(h.Onsets) != len(clips) {
+		t.Fatalf("%d onsets and %d segments for %d samples", len(h.Onsets), len(h.Segments), len(clips))
+	}
+	at := 0
+	for i, s := range h.Segments {
+		from, to := span(s)
+		// Two frames of grace: the first and last 40 ms may be breath.
+		if from > at+2*frameLen || to < at+len(clips[i])-2*frameLen {
+			t.Errorf("segment %d is %.2f..%.2f s, sample %.2f..%.2f s", i, sec(from), sec(to), sec(at), sec(at+len(clips[i])))
+		}
+		if want := []string{filepath.Base(paths[i])}; !slices.Equal(s.Names, want) || h.Onsets[i].Name != want[0] {
+			t.Errorf("segment %d is named %v, its onset %q, want %v", i, s.Names, h.Onsets[i].Name, want)
+		}
+		if s.Part != 0 || !s.Final || s.Utterance != i+1 || h.Onsets[i].Utterance != i+1 {
+			t.Errorf("segment %d: %d.%d final %v, onset %d", i, s.Utterance, s.Part, s.Final, h.Onsets[i].Utterance)
+		}
+		if want := decibels(power(clips[i])); math.Abs(s.Level-want) > 1.5 {
+			t.Errorf("segment %d: level %.1f dBFS, want about %.1f", i, s.Level, want)
+		}
+		at += len(clips[i]) + gap
+	}
+}
+
+// An onset is announced while the words are still being said.
+func TestSpeechOnsetIsPrompt(t *testing.T) {
+	clip := speak(t)[0]
+	x, words := track([][]float32{clip}, 2*sampleRate, sampleRate)
+	s, err := NewSpeech(SpeechOpts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 0; at < len(x); at += 320 {
+		h := s.Push(epoch.Add(time.Duration(at)*time.Second/sampleRate), x[at:min(len(x), at+320)], "")
+		if len(h.Onsets) == 0 {
+			continue
+		}
+		if late := at + 320 - words[0][0]; late < 0 || late > sampleRate/4 {
+			t.Errorf("the onset came %.0f ms after the first word began", 1000*sec(late))
+		}
+		if d := h.Onsets[0].Time.Sub(epoch).Seconds() - sec(words[0][0]); math.Abs(d) > 0.1 {
+			t.Errorf("the onset is timed %.0f ms after the first word", 1000*d)
+		}
+		return
+	}
+	t.Error("no onset")
+}
+
+func TestSpeechIsNotNoise(t *testing.T) {
+	const n = 60 * sampleRate
+	rng := rand.New(rand.NewPCG(3, 3))
+	for name, c := range map[string]struct {
+		sound  []float32
+		onsets int // that may be announced and taken back
+	}{
+		"digital silence": {make([]float32, n), 0},
+		"white":           {mix(make([]float32, n), white(rng, n), 0.03), 0},
+		"loud white":      {mix(make([]float32, n), white(rng, n), 0.3), 0},
+		"pink":            {mix(make([]float32, n), pink(rng, n), 0.03), 0},
+		"faint pink":      {mix(make([]float32, n), pink(rng, n), 0.002), 0},
+		"mains hum":       {hum(rng, n), 1},
+		"a fan goes on":   {append(mix(make([]float32, n/2), white(rng, n), 0.001), mix(make([]float32, n/2), pink(rng, n), 0.05)...), 1},
+		"noise and gaps":  {gaps(mix(make([]float32, n), white(rng, n), 0.03)), 2},
+		"clicks":          {clicks(rng, n), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := listen(t, SpeechOpts{}, c.sound, 320, nil)
+			if len(h.Segments) != 0 {
+				seg := h.Segments[0]
+				from, to := span(seg)
+				t.Errorf("%d segments in a minute without speech; the first %.2f..%.2f s at %.1f dBFS", len(h.Segments), sec(from), sec(to), seg.Level)
+			}
+			if len(h.Onsets) > c.onsets {
+				t.Errorf("%d onsets, at most %d are excused", len(h.Onsets), c.onsets)
+			}
+			if s.speaking {
+				t.Error("it is still listening to the noise")
+			}
+		})
+	}
+}
+
+// hum is 50 Hz with harmonics over a little noise.
+func hum(rng *rand.Rand, n int) []float32 {
+	x := mix(make([]float32, n), white(rng, n), 0.001)
+	for i := range x {
+		for k := 1; k <= 6; k++ {
+			x[i] += float32(0.02 / float64(k) * math.Sin(2*math.Pi*50*float64(k)*float64(i)/sampleRate))
+		}
+	}
+	return x
+}
+
+// gaps silences every other three seconds.
+func gaps(x []float32) []float32 {
+	for i := range x {
+		if i/(3*sampleRate)%2 == 1 {
+			x[i] = 0
+		}
+	}
+	return x
+}
+
+// clicks are short bursts, four a second, over a little noise.
+func clicks(rng *rand.Rand, n int) []float32 {
+	x := mix(make([]float32, n), white(rng, n), 0.001)
+	for i := range x {
+		if i%4000 < 100 {
+			x[i] += 0.3 * float32(rng.NormFloat64())
+		}
+	}
+	return x
+}
+
+// Speech over 28 s comes in parts that lose nothing and are cut in pauses.
+func TestSpeechCutsLongUtterances(t *testing.T) {
+	text := ""
+	for i := range 14 {
+		text += fmt.Sprintf("This is sentence number %d, which goes on for a while, as people do. ", i+1)
+	}
+	clip := say(t, "en-gb", text, 170, 0)
+	x, words := track([][]float32{clip}, sampleRate, 2*sampleRate)
+	if d := sec(len(clip)); d < 40 {
+		t.Fatalf("espeak-ng spoke for %.1f s only", d)
+	}
+	h, _ := listen(t, SpeechOpts{HangOver: 2 * time.Second}, x, 320, nil)
+	if len(h.Onsets) != 1 || len(h.Segments) < 2 {
+		t.Fatalf("%d onsets, %d segments", len(h.Onsets), len(h.Segments))
+	}
+	covered := 0
+	for i, s := range h.Segments {
+		from, to := span(s)
+		if d := sec(to - from); d > 28 {
+			t.Errorf("part %d lasts %.2f s", i, d)
+		}
+		if i == 0 && from > words[0][0] {
+			t.Errorf("the first part begins %.2f s late", sec(from-words[0][0]))
+		}
+		if i > 0 && covered-from != sampleRate/2 {
+			t.Errorf("parts %d and %d overlap by %.2f s, want 0.5", i-1, i, sec(covered-from))
+		}
+		if s.Utterance != 1 || s.Part != i || s.Final != (i == len(h.Segments)-1) {
+			t.Errorf("part %d is called %d.%d, final %v", i, s.Utterance, s.Part, s.Final)
+		}
+		if !slices.Equal(s.Samples, x[from:to]) {
+			t.Errorf("part %d is not what was said at that time", i)
+		}
+		if i > 0 { // the middle of the overlap is quiet
+			mid := from + sampleRate/4
+			if p := decibels(power(x[mid-800 : mid+800])); p > s.Level-20 {
+				t.Errorf("part %d was cut at %.1f dBFS, speech has %.1f", i, p, s.Level)
+			}
+		}
+		covered = to
+	}
+	if covered < words[0][1] {
+		t.Errorf("the last part ends %.2f s early", sec(words[0][1]-covered))
+	}
+}
+
+// Nothing depends on how the sound is cut into chunks.
+func TestSpeechChunking(t *testing.T) {
+	x, _ := track(speak(t)[:2], 500, sampleRate)
+	x = mix(x, white(rand.New(rand.NewPCG(5, 5)), len(x)), 0.003)
+	want, _ := listen(t, SpeechOpts{}, x, 320, nil)
+	if len(want.Segments) != 2 {
+		t.Fatalf("%d segments", len(want.Segments))
+	}
+	for _, chunk := range []int{1, 77, 1000, 12345, len(x)} {
+		got, _ := listen(t, SpeechOpts{}, x, chunk, nil)
+		if len(got.Segments) != len(want.Segments) {
+			t.Fatalf("chunks of %d: %d segments, want %d", chunk, len(got.Segments), len(want.Segments))
+		}
+		for i, g := range got.Segments {
+			w := want.Segments[i]
+			if !slices.Equal(g.Samples, w.Samples) || g.Start.Sub(w.Start).Abs() > time.Microsecond || g.Level != w.Level {
+				t.Errorf("chunks of %d: segment %d begins at %v and has %d samples, want %v and %d", chunk, i, g.Start, len(g.Samples), w.Start, len(w.Samples))
+			}
+		}
+	}
+}
+
+// A recording that breaks off ends its utterance; the next one does not get
+// sound from before the break.
+func TestSpeechTimeJump(t *testing.T) {
+	clip := speak(t)[0]
+	s, err := NewSpeech(SpeechOpts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := len(clip) / 2
+	if h := s.Push(epoch, clip[:half], "a"); len(h.Onsets) != 1 || len(h.Segments) != 0 {
+		t.Fatalf("first half: %d onsets, %d segments", len(h.Onsets), len(h.Segments))
+	}
+	later := epoch.Add(time.Hour)
+	h := s.Push(later, clip[half:], "b")
+	if len(h.Segments) != 1 || !h.Segments[0].Final || !slices.Equal(h.Segments[0].Names, []string{"a"}) {
+		t.Fatalf("after the jump: %+v", h)
+	}
+	for _, seg := range s.Flush().Segments {
+		if seg.Start.Before(later) {
+			t.Errorf("a segment from before the jump: %v", seg.Start)
+		}
+	}
+	// The samples that were given away stay as they are.
+	kept := slices.Clone(h.Segments[0].Samples)
+	for i := range 200 {
+		s.Push(later.Add(time.Hour+time.Duration(i)*20*time.Millisecond), clip[:320], "")
+	}
+	if !slices.Equal(kept, h.Segments[0].Samples) {
+		t.Error("a delivered segment was rewritten")
+	}
+}
+
+// However long it listens, it holds no more than a segment.
+func TestSpeechIsBounded(t *testing.T) {
+	s, err := NewSpeech(SpeechOpts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clip := say(t, "en-us", "one two three four five six seven eight nine ten", 200, 0)
+	at := epoch
+	for range 40 {
+		for from := 0; from+320 <= len(clip); from += 320 {
+			s.Push(at, clip[from:from+320], "")
+			at = at.Add(20 * time.Millisecond)
+		}
+		if d := sec(len(s.samples)); d > 30 {
+			t.Fatalf("it holds %.1f s", d)
+		}
+	}
+	if n := len(s.runs); n > 30*50 {
+		t.Errorf("it holds %d chunk times", n)
+	}
+}
+
+func TestSpeechOptsAreChecked(t *testing.T) {
+	for want, o := range map[string]SpeechOpts{
+		"pre-roll":    {PreRoll: -1},
+		"hang-over":   {HangOver: 30 * time.Millisecond},
+		"longest":     {MaxSegment: time.Second},
+		"sensitivity": {Sensitivity: 1.5},
+		"level":       {MinLevel: 3},
+	} {
+		if _, err := NewSpeech(o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v does not name the %s", o, err, want)
+		}
+	}
+}
+
+// The table of minimum biases holds for white noise.
+func TestMinimumBias(t *testing.T) {
+	a := newActivity(1e-9)
+	rng := rand.New(rand.NewPCG(1, 1))
+	var mean, floor [bands]float64
+	for i := range 6000 {
+		f := a.measure(mix(make([]float32, frameLen), white(rng, frameLen), 0.01))
+		if i < floorBlocks*blockFrames {
+			continue
+		}
+		now := a.floor()
+		for b := range bands {
+			mean[b] += float64(f.power[b])
+			floor[b] += now[b]
+		}
+	}
+	for b := range bands {
+		if r := mean[b] / floor[b]; r < 0.9 || r > 1.1 {
+			t.Errorf("band %d of %d bins: the floor is off by a factor of %.2f", b, bandEdges[b+1]-bandEdges[b], r)
+		}
+	}
+}
+
+func BenchmarkSpeech(b *testing.B) {
+	s, err := NewSpeech(SpeechOpts{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	x := mix(make([]float32, frameLen), white(rand.New(rand.NewPCG(1, 1)), frameLen), 0.01)
+	at := epoch
+	for b.Loop() {
+		s.Push(at, x, "")
+		at = at.Add(20 * time.Millisecond)
+	}
+}
