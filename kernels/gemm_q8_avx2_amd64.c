@@ -60,20 +60,12 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int ha
   for (int i = 0; i < n; i++) _mm256_storeu_ps(acc + i * TILE + half * 8, total[i]);
 }
 
-static inline struct activations at(struct activations x, int i, int cols) {
-  x.q += (size_t)i * cols;
-  x.d += (size_t)i * (cols / 32);
-  x.m32 += (size_t)i * (cols / 32);
-  x.m16 += (size_t)i * (cols / 16);
-  return x;
-}
-
 static inline __attribute__((always_inline)) void gemm(struct panel w, int count, struct activations x, int cols, int t, float *acc,
                                                        const int group, const enum mode mode) {
   for (int half = 0; half < 2; half++) {
     int i = 0;
-    for (; i + 4 <= t; i += 4) columns(w, half, count, at(x, i, cols), cols, acc + i * TILE, 4, group, mode);
-    for (; i < t; i++) columns(w, half, count, at(x, i, cols), cols, acc + i * TILE, 1, group, mode);
+    for (; i + 4 <= t; i += 4) columns(w, half, count, activations_from(x, i, cols), cols, acc + i * TILE, 4, group, mode);
+    for (; i < t; i++) columns(w, half, count, activations_from(x, i, cols), cols, acc + i * TILE, 1, group, mode);
   }
 }
 

@@ -48,20 +48,12 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int co
   for (int i = 0; i < n; i++) _mm512_storeu_ps(acc + i * TILE, total[i]);
 }
 
-static inline struct activations at(struct activations x, int i, int cols) {
-  x.q += (size_t)i * cols;
-  x.d += (size_t)i * (cols / 32);
-  x.m32 += (size_t)i * (cols / 32);
-  x.m16 += (size_t)i * (cols / 16);
-  return x;
-}
-
 static inline __attribute__((always_inline)) void gemm(struct panel w, int count, struct activations x, int cols, int t, float *acc,
                                                        const int group) {
   int i = 0;
-  for (; i + 8 <= t; i += 8) columns(w, count, at(x, i, cols), cols, acc + i * TILE, 8, group);
-  for (; i + 4 <= t; i += 4) columns(w, count, at(x, i, cols), cols, acc + i * TILE, 4, group);
-  for (; i < t; i++) columns(w, count, at(x, i, cols), cols, acc + i * TILE, 1, group);
+  for (; i + 8 <= t; i += 8) columns(w, count, activations_from(x, i, cols), cols, acc + i * TILE, 8, group);
+  for (; i + 4 <= t; i += 4) columns(w, count, activations_from(x, i, cols), cols, acc + i * TILE, 4, group);
+  for (; i < t; i++) columns(w, count, activations_from(x, i, cols), cols, acc + i * TILE, 1, group);
 }
 
 void gemm_group32_avx512vnni(struct panel w, int count, struct activations x, int cols, int t, float *acc) {

@@ -53,6 +53,15 @@ struct activations {
   const float *m16; // [t][cols/16]: d * sum of 16 q
 };
 
+// activations_from returns x without its first i rows of cols values.
+static inline struct activations activations_from(struct activations x, int i, int cols) {
+  x.q += (size_t)i * cols;
+  x.d += (size_t)i * (cols / 32);
+  x.m32 += (size_t)i * (cols / 32);
+  x.m16 += (size_t)i * (cols / 16);
+  return x;
+}
+
 // unpack_fn unpacks columns first .. first+count-1 of the 16 rows into a
 // panel; both are whole blocks of the encoding and count <= CHUNK.
 typedef void unpack_fn(const uint8_t *const row[TILE], int first, int count, struct panel to);
