@@ -20,6 +20,23 @@ const (
 	Status     Kind = "status"     // the state of the node or of a source
 )
 
+// What the text of a status event says: of the node, then of a source.
+const (
+	Online  = "online"
+	Offline = "offline"
+
+	OK      = "ok"      // it delivers
+	Absent  = "absent"  // it is not there (yet)
+	Lost    = "lost"    // it was there
+	Failed  = "failed"  // it is there, but does not work; Error says why
+	Ended   = "ended"   // it had an end and reached it
+	Stopped = "stopped" // sensed is stopping
+)
+
+// NoWords is the text of the sound event that ends an announced sound in which
+// there was no speech.
+const NoWords = "no words"
+
 // Event is one message. A subscriber can tell from it what was sensed, when,
 // where, by which model, and how long each stage took.
 type Event struct {

@@ -4,8 +4,16 @@
 //
 // One goroutine belongs to each source and each pin, one to the model. A source
 // that fails is closed, reported and opened again for ever, and takes nothing
-// else down. What was seen is announced at once; the words follow under the
-// same id, and when they will not come an event of their kind says why.
+// else down. What was seen or heard is announced at once; the words follow
+// under the same id, and when they will not come an event of their kind says
+// why.
+//
+// # Back-pressure
+//
+// A live source never waits for the model: its pictures queue in package
+// schedule, where a newer one takes the place of an older one, and what is too
+// old or too much is dropped with a reason. A source marked Lossless waits
+// instead.
 //
 // The package uses the time of package time; its tests run in the bubbles of
 // testing/synctest, where that time is a manual clock.
@@ -16,9 +24,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"sensed/daemon/event"
+	"sensed/daemon/gate"
 	"sensed/devices"
 )
 
@@ -27,7 +37,7 @@ type Engine interface {
 	Understand(ctx context.Context, t event.Task, in event.Input) (event.Result, error)
 }
 
-// Publisher takes events; it must accept calls from several goroutines and
+// Publisher takes events. It must accept calls from several goroutines and
 // must not block for long: an outbox, not a network.
 type Publisher interface {
 	Publish(ctx context.Context, e event.Event) error
@@ -50,8 +60,8 @@ type Edge struct {
 // Task is a question that a source asks the model.
 type Task struct {
 	event.Task
-	// Every asks at this pace, whether or not the gate is open. Zero asks
-	// whenever the gate says so.
+	// Every asks a camera's question at this pace, whatever its gate says. Zero
+	// asks when the gate opens.
 	Every time.Duration
 }
 
@@ -62,15 +72,30 @@ type Source struct {
 	OpenCamera     func(ctx context.Context) (devices.Camera, error)
 	OpenMicrophone func(ctx context.Context) (devices.Microphone, error)
 	Tasks          []Task
+	// Motion is the gate of a camera, Speech that of a microphone. They announce
+	// what they let pass. Nil: nothing is announced, and the tasks are asked
+	// only at their pace, at a trigger, or always.
+	Motion *gate.MotionOpts
+	Speech *gate.SpeechOpts
+	// Again asks again and again while a motion lasts, at most this often; zero
+	// asks once for each motion.
+	Again time.Duration
+	// Always asks about every picture, or about all sound in pieces of
+	// [Window].
+	Always bool
 	// Lossless makes the source wait for the model instead of dropping: the
 	// next picture is taken only when no question about the last one waits any
-	// more, and its questions never get too old. It is for replayed samples,
-	// of which each must be seen once even if the machine is slow; a live
-	// device would lose what it cannot hold.
+	// more, and its questions never get too old. With Always, every picture is
+	// answered. It is for replayed samples, of which each must be seen once even
+	// if the machine is slow; a live device would lose what it cannot hold.
 	Lossless bool
 }
 
-// Trigger is a pin that makes sources look and listen.
+// Window is how much sound a microphone collects for a trigger, or at a time
+// with Always.
+const Window = 10 * time.Second
+
+// Trigger is a pin that makes sources look and listen, whatever their gates say.
 type Trigger struct {
 	Name   string
 	Open   func(ctx context.Context) (Pin, error)
@@ -86,15 +111,18 @@ type Options struct {
 	Triggers  []Trigger
 	Log       *slog.Logger
 	// Once makes Run return when every source has ended and every question is
-	// answered; a source that fails is then not retried but makes Run fail.
+	// answered. A source that fails is then not tried again but makes Run fail.
 	Once bool
 	// Busy, when set, is told when the model begins (true) and ends (false) to
 	// work; it must not block.
 	Busy func(bool)
+	// NewID names what happens; by default a time-ordered unique text.
+	NewID func() string
 
 	QueueDepth int           // waiting questions of one source; 8
 	Patience   time.Duration // how long a live question may wait; 2 min
 	Answer     time.Duration // how long an answer may take; 5 min
+	Publish    time.Duration // how long the publisher may take for an event; 1 s
 	Grace      time.Duration // how long the answer in work may go on at the end; 2 s
 	Stop       time.Duration // how long everything may take to stop; 4.5 s
 	RetryFirst time.Duration // first wait before a failed source is opened again; 1 s
@@ -103,7 +131,15 @@ type Options struct {
 
 // Pipeline is the running job. Make it with [New], run it once.
 type Pipeline struct {
-	opts Options
+	opts     Options
+	log      *slog.Logger
+	desk     *desk
+	sources  []*source
+	triggers []*trigger
+	counts   counts
+	started  atomic.Bool
+	// publishing ends when Run does: events still go out while all else stops.
+	publishing context.Context
 }
 
 // New checks the options. It starts nothing and opens nothing.
@@ -111,18 +147,167 @@ func New(o Options) (*Pipeline, error) {
 	if o.Engine == nil || o.Publisher == nil || o.Log == nil {
 		return nil, errors.New("pipeline: an engine, a publisher and a log are required")
 	}
+	o = o.withDefaults()
+	p := &Pipeline{opts: o, log: o.Log, publishing: context.Background()}
+	byName := map[string]*source{}
+	depth := o.QueueDepth
 	for _, s := range o.Sources {
-		if (s.OpenCamera == nil) == (s.OpenMicrophone == nil) {
-			return nil, fmt.Errorf("pipeline: source %q must have exactly one of a camera and a microphone", s.Name)
+		if byName[s.Name] != nil {
+			return nil, fmt.Errorf("pipeline: two sources are named %q", s.Name)
+		}
+		if err := s.check(); err != nil {
+			return nil, fmt.Errorf("pipeline: source %q: %w", s.Name, err)
+		}
+		src := newSource(p, s)
+		byName[s.Name] = src
+		p.sources = append(p.sources, src)
+		depth = max(depth, 2*len(s.Tasks)) // one of a motion and one of a trigger each
+	}
+	for _, t := range o.Triggers {
+		if t.Open == nil {
+			return nil, fmt.Errorf("pipeline: trigger %q cannot be opened", t.Name)
+		}
+		tr := &trigger{Trigger: t, p: p}
+		for _, name := range t.Starts {
+			src := byName[name]
+			if src == nil {
+				return nil, fmt.Errorf("pipeline: trigger %q starts %q, which is no source", t.Name, name)
+			}
+			tr.starts = append(tr.starts, src)
+		}
+		p.triggers = append(p.triggers, tr)
+	}
+	p.desk = newDesk(depth)
+	return p, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.NewID == nil {
+		o.NewID = newID
+	}
+	if o.Busy == nil {
+		o.Busy = func(bool) {}
+	}
+	if o.QueueDepth <= 0 {
+		o.QueueDepth = 8
+	}
+	for _, d := range []struct {
+		to       *time.Duration
+		standard time.Duration
+	}{
+		{&o.Patience, 2 * time.Minute}, {&o.Answer, 5 * time.Minute}, {&o.Publish, time.Second},
+		{&o.Grace, 2 * time.Second}, {&o.Stop, 4500 * time.Millisecond},
+		{&o.RetryFirst, time.Second}, {&o.RetryMax, 30 * time.Second},
+	} {
+		if *d.to <= 0 {
+			*d.to = d.standard
 		}
 	}
-	return &Pipeline{opts: o}, nil
+	return o
+}
+
+// check looks for what cannot work.
+func (s Source) check() error {
+	if (s.OpenCamera == nil) == (s.OpenMicrophone == nil) {
+		return errors.New("it must have exactly one of a camera and a microphone")
+	}
+	names := map[string]bool{}
+	for _, t := range s.Tasks {
+		if names[t.Name] {
+			return fmt.Errorf("two tasks are named %q", t.Name)
+		}
+		names[t.Name] = true
+		if wordsOf(t.Kind) == "" {
+			return fmt.Errorf("%q is no kind of task", t.Kind)
+		}
+	}
+	if s.Motion != nil {
+		if _, err := gate.NewMotion(*s.Motion); err != nil {
+			return err
+		}
+	}
+	if s.Speech != nil {
+		if _, err := gate.NewSpeech(*s.Speech); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Run works until ctx ends, or with Once until everything was seen and
-// answered; both return nil. When something does not stop within the limit,
-// the error names it.
+// answered. It returns nil then; with Once, the errors of the sources that
+// failed; and when something does not stop within the limit, an error that
+// names it.
 func (p *Pipeline) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	if !p.started.CompareAndSwap(false, true) {
+		return errors.New("pipeline: it can run only once")
+	}
+	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPublishing()
+	p.publishing = publishing
+	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopAnswering()
+	sensing, stopSensing := context.WithCancel(ctx)
+	defer stopSensing()
+
+	all, senses, model := newGroup(nil), newGroup(nil), newGroup(nil)
+	senses.all, model.all = all, all
+	for _, s := range p.sources {
+		senses.start("source "+s.Name, func() { s.supervise(sensing) })
+	}
+	for _, t := range p.triggers {
+		all.start("trigger "+t.Name, func() { t.supervise(sensing) })
+	}
+	model.start("the model", func() { p.answerAll(answering) })
+
+	if p.opts.Once {
+		await(ctx, senses)
+		p.desk.finish()
+		await(ctx, model)
+	} else {
+		<-ctx.Done()
+	}
+	stopSensing()
+	limit := time.NewTimer(p.opts.Stop)
+	defer limit.Stop()
+	all.start("the publisher", func() { p.refuse(p.desk.stop()) })
+	grace := time.AfterFunc(p.opts.Grace, stopAnswering)
+	defer grace.Stop()
+	select {
+	case <-all.wait():
+	case <-limit.C:
+		return fmt.Errorf("pipeline: after %v still at work: %s", p.opts.Stop, all.names())
+	}
+	return p.failures()
+}
+
+// failures joins the errors of sources that failed and were not tried again.
+func (p *Pipeline) failures() error {
+	var errs []error
+	for _, s := range p.sources {
+		if err := s.failure(); err != nil {
+			errs = append(errs, fmt.Errorf("source %s: %w", s.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// publish sends an event on its way. An event that is not taken is lost and
+// counted; the log hears of it once until it goes well again.
+func (p *Pipeline) publish(e event.Event) {
+	e.Node = p.opts.Node
+	ctx, cancel := context.WithTimeout(p.publishing, p.opts.Publish)
+	defer cancel()
+	err := p.opts.Publisher.Publish(ctx, e)
+	if err == nil {
+		p.counts.published.Add(1)
+		if p.counts.unpublishable.Swap(false) {
+			p.log.Info("events are published again", "lost", p.counts.lost.Load())
+		}
+		return
+	}
+	p.counts.lost.Add(1)
+	if !p.counts.unpublishable.Swap(true) {
+		p.log.Error("an event could not be published and is lost", "kind", e.Kind, "source", e.Source, "id", e.ID, "error", err)
+	}
 }

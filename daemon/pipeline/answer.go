@@ -1,0 +1,155 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"sensed/daemon/event"
+	"sensed/daemon/schedule"
+)
+
+// wordsOf returns the kind of event that the answer to a task is, or "".
+func wordsOf(k event.TaskKind) event.Kind {
+	switch k {
+	case event.TaskCaption:
+		return event.Caption
+	case event.TaskDetect, event.TaskPoint:
+		return event.Objects
+	case event.TaskTranscribe, event.TaskTranslate:
+		return event.Transcript
+	case event.TaskPrompt:
+		return event.Answer
+	}
+	return ""
+}
+
+// answerAll is the model's goroutine: one question after the other until no
+// more come.
+func (p *Pipeline) answerAll(ctx context.Context) {
+	for {
+		q, late, ok := p.desk.take()
+		p.refuse(late)
+		if !ok {
+			return
+		}
+		if q != nil {
+			p.answer(ctx, q)
+		}
+	}
+}
+
+// answer asks the model and publishes what it says.
+func (p *Pipeline) answer(ctx context.Context, q *question) {
+	began := time.Now()
+	asking, cancel := context.WithTimeout(ctx, p.opts.Answer)
+	defer cancel()
+	p.counts.working.Store(true)
+	r, err := p.understand(asking, q)
+	p.counts.working.Store(false)
+
+	e := q.words()
+	e.Model = r.Model
+	e.Latency = &event.Latency{
+		Wait:    millis(began.Sub(q.since)),
+		Encode:  millis(r.Timing.Encode),
+		Prefill: millis(r.Timing.Prefill),
+		Decode:  millis(r.Timing.Decode),
+		Total:   millis(time.Since(q.since)),
+	}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		e.Error = string(schedule.Stopping)
+	case asking.Err() != nil && err != nil:
+		e.Error = fmt.Sprintf("the model did not answer within %v", p.opts.Answer)
+	case err != nil:
+		e.Error = err.Error()
+	case e.Kind == event.Objects:
+		e.Objects = r.Objects
+		if e.Objects == nil {
+			e.Objects = []event.Object{} // nothing found is an answer
+		}
+	default:
+		e.Text = strings.TrimSpace(r.Text)
+	}
+	if e.Error != "" {
+		p.counts.failed.Add(1)
+		p.log.Warn("a question was not answered", "source", q.source.Name, "task", q.task.Name, "id", q.id, "error", e.Error)
+		p.publish(e)
+		return
+	}
+	p.counts.answered.Add(1)
+	q.source.counts.answered.Add(1)
+	switch {
+	case e.Text != "" || e.Kind == event.Objects:
+	case e.Kind == event.Transcript && q.announced && q.lone:
+		// The sound was announced: say that nothing follows.
+		e.Kind, e.Text = event.Sound, event.NoWords
+	case e.Kind == event.Transcript:
+		return // silence
+	default:
+		e.Error = "the model gave an empty answer"
+	}
+	p.publish(e)
+}
+
+// understand calls the engine; its panic is an error of this question.
+func (p *Pipeline) understand(ctx context.Context, q *question) (r event.Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.log.Error("the engine panicked", "panic", v, "stack", string(debug.Stack()))
+			r, err = event.Result{}, fmt.Errorf("the engine failed: %v", v)
+		}
+	}()
+	p.opts.Busy(true)
+	defer p.opts.Busy(false)
+	return p.opts.Engine.Understand(ctx, q.task.Task, q.input)
+}
+
+// ask puts a question to the desk and answers those that had to go for it.
+func (p *Pipeline) ask(q *question, latest bool) {
+	q.source.counts.asked.Add(1)
+	var deadline time.Time
+	if !q.source.Lossless {
+		deadline = time.Now().Add(p.opts.Patience)
+	}
+	p.refuse(p.desk.add(q, deadline, latest && !q.source.Lossless))
+}
+
+// refuse says about dropped questions that their words will not come, where
+// somebody could wait for them: for what was announced, unless a newer question
+// about the same thing took the place. Pictures that nobody heard of pass away
+// quietly while newer ones come; they are counted.
+func (p *Pipeline) refuse(ds []dropped) {
+	for _, d := range ds {
+		p.log.Debug("a question was dropped", "source", d.source.Name, "task", d.task.Name, "id", d.id, "reason", d.reason)
+		switch {
+		case d.reason == schedule.Newer && (!d.announced || d.successor == d.id),
+			d.reason == schedule.Full && !d.announced:
+			continue
+		}
+		e := d.words()
+		e.Error = string(d.reason)
+		p.publish(e)
+	}
+}
+
+// words returns the event of the answer, without the answer.
+func (q *question) words() event.Event {
+	return event.Event{
+		ID: q.id, Kind: wordsOf(q.task.Kind), Source: q.source.Name, Time: q.at,
+		Task: q.task.Name, Sample: q.sample, Duration: q.duration, Level: q.level,
+	}
+}
+
+// millis returns a duration in milliseconds. A clock that was set back between
+// its ends must not make it negative.
+func millis(d time.Duration) float64 { return max(0, float64(d)/float64(time.Millisecond)) }
+
+// isStop tells whether err is only the end of ctx.
+func isStop(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Cause(ctx)))
+}

@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"image"
+	"time"
+
+	"sensed/daemon/event"
+	"sensed/daemon/gate"
+	"sensed/daemon/schedule"
+	"sensed/devices"
+)
+
+// eye is what an open camera's goroutine knows between two pictures.
+type eye struct {
+	s      *source
+	motion *gate.Motion // nil: motion is not looked for
+	// The motion that is going on.
+	id    string
+	asked time.Time
+	pace  map[string]*gate.Rate // of the tasks that have one
+}
+
+// watch works with the camera until an error.
+func (s *source) watch(ctx context.Context) error {
+	e, err := s.newEye()
+	if err != nil {
+		return err
+	}
+	cam, err := s.OpenCamera(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.closeDevice(cam)
+	for {
+		if s.Lossless {
+			if err := s.p.desk.idle(ctx, s.Name); err != nil {
+				return err
+			}
+		}
+		f, err := cam.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if f.Image == nil {
+			return errors.New("the camera gave a picture without pixels")
+		}
+		if s.counts.seen.Add(1); !s.well() {
+			s.become(event.OK, "")
+		}
+		e.look(f)
+	}
+}
+
+func (s *source) newEye() (*eye, error) {
+	e := &eye{s: s, pace: map[string]*gate.Rate{}}
+	if s.Motion != nil {
+		m, err := gate.NewMotion(*s.Motion)
+		if err != nil {
+			return nil, err
+		}
+		e.motion = m
+	}
+	for _, t := range s.Tasks {
+		if t.Every > 0 {
+			r, err := gate.NewRate(gate.RateOpts{Min: t.Every})
+			if err != nil {
+				return nil, err
+			}
+			e.pace[t.Name] = r
+		}
+	}
+	return e, nil
+}
+
+// look announces what moves in a picture and asks what is to be asked about it.
+// A picture of which nothing is asked costs no memory.
+func (e *eye) look(f devices.Frame) {
+	var moved gate.Moved
+	if e.motion != nil {
+		moved = e.motion.Push(f.Time, f.Image)
+	}
+	began := moved.Started || moved.Moving && moved.New
+	again := moved.Moving && e.s.Again > 0 && !f.Time.Before(e.asked.Add(e.s.Again))
+	if began {
+		e.id = e.s.p.opts.NewID()
+		e.announce(f, moved.Area)
+	}
+	if began || again {
+		e.asked = f.Time
+	}
+	always := ""
+	for i := range e.s.Tasks {
+		t := &e.s.Tasks[i]
+		switch {
+		case t.Every > 0:
+			if e.pace[t.Name].Allow(t.Name, f.Time, true) {
+				e.ask(f, t, schedule.Timed, e.s.p.opts.NewID(), false)
+			}
+		case began || again:
+			e.ask(f, t, schedule.Motion, e.id, true)
+		case e.s.Always:
+			if always == "" {
+				always = e.s.p.opts.NewID() // one for all tasks
+			}
+			e.ask(f, t, schedule.Timed, always, false)
+		}
+	}
+	for _, k := range e.s.kicked() {
+		for i := range e.s.Tasks {
+			e.ask(f, &e.s.Tasks[i], schedule.Trigger, k.id, true)
+		}
+	}
+}
+
+func (e *eye) announce(f devices.Frame, area float64) {
+	e.s.p.publish(event.Event{ID: e.id, Kind: event.Motion, Source: e.s.Name, Time: f.Time, Sample: f.Name, Level: &area})
+}
+
+func (e *eye) ask(f devices.Frame, t *Task, c schedule.Class, id string, announced bool) {
+	e.s.p.ask(&question{
+		source: e.s, task: *t, id: id, class: c,
+		input: event.Input{Images: []image.Image{f.Image}},
+		at:    f.Time, since: earlier(f.Time, time.Now()), sample: f.Name, announced: announced,
+	}, true)
+}
+
+// earlier returns the earlier of two times: what comes from a replay may be
+// stamped ahead of the clock.
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

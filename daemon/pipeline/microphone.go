@@ -1,0 +1,198 @@
+package pipeline
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"sensed/daemon/event"
+	"sensed/daemon/gate"
+	"sensed/daemon/schedule"
+	"sensed/devices"
+)
+
+// patience is how long, in sound, an onset may stay without a segment before it
+// counts as noise: longer than the longest segment.
+const onsetPatience = 35 * time.Second
+
+// ear is what an open microphone's goroutine knows between two chunks.
+type ear struct {
+	s      *source
+	speech *gate.Speech // nil: speech is not listened for
+	// onset is the announced utterance of which no segment came yet, parts the
+	// one of which the last part did not.
+	onset, parts utterance
+	// windows collect sound without a gate: one for each trigger, and the one of
+	// Always.
+	windows []*window
+}
+
+// utterance is something that was announced.
+type utterance struct {
+	id     string // "": there is none
+	number int
+	at     time.Time
+	sample string
+}
+
+// window collects sound for one question.
+type window struct {
+	id        string
+	class     schedule.Class
+	announced bool
+	at        time.Time
+	samples   []float32
+	names     []string
+}
+
+// listen works with the microphone until an error. What was heard until then is
+// still asked about.
+func (s *source) listen(ctx context.Context) (err error) {
+	e := &ear{s: s}
+	if s.Speech != nil {
+		if e.speech, err = gate.NewSpeech(*s.Speech); err != nil {
+			return err
+		}
+	}
+	mic, err := s.OpenMicrophone(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.closeDevice(mic)
+	defer e.flush()
+	for {
+		if s.Lossless {
+			if err := s.p.desk.idle(ctx, s.Name); err != nil {
+				return err
+			}
+		}
+		c, err := mic.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if s.counts.seen.Add(1); !s.well() {
+			s.become(event.OK, "")
+		}
+		e.hear(c)
+	}
+}
+
+// hear takes a chunk.
+func (e *ear) hear(c devices.PCM) {
+	if e.speech != nil {
+		e.heard(e.speech.Push(c.Time, c.Samples, c.Name))
+		if e.onset.id != "" && c.Time.Sub(e.onset.at) > onsetPatience {
+			e.dismiss()
+		}
+	}
+	for _, k := range e.s.kicked() {
+		e.windows = append(e.windows, &window{id: k.id, class: schedule.Trigger, announced: true, at: c.Time})
+	}
+	if e.s.Always && !e.collecting() {
+		e.windows = append(e.windows, &window{id: e.s.p.opts.NewID(), class: schedule.Timed, at: c.Time})
+	}
+	e.collect(c)
+}
+
+// flush ends the sound.
+func (e *ear) flush() {
+	if e.speech != nil {
+		e.heard(e.speech.Flush())
+		e.dismiss()
+	}
+	for _, w := range e.windows {
+		e.close(w)
+	}
+	e.windows = nil
+}
+
+// heard announces what begins and asks about what was said.
+func (e *ear) heard(h gate.Heard) {
+	// An utterance may begin and end in one push: onsets come before their
+	// segments, and a new one says that the one before it was noise.
+	for len(h.Onsets) > 0 || len(h.Segments) > 0 {
+		if len(h.Onsets) > 0 && (len(h.Segments) == 0 || h.Onsets[0].Utterance <= h.Segments[0].Utterance) {
+			e.begin(h.Onsets[0])
+			h.Onsets = h.Onsets[1:]
+			continue
+		}
+		e.segment(h.Segments[0])
+		h.Segments = h.Segments[1:]
+	}
+}
+
+func (e *ear) begin(o gate.Onset) {
+	e.dismiss()
+	e.onset = utterance{id: e.s.p.opts.NewID(), number: o.Utterance, at: o.Time, sample: o.Name}
+	e.s.p.publish(event.Event{ID: e.onset.id, Kind: event.Sound, Source: e.s.Name, Time: o.Time, Sample: o.Name, Level: &o.Level})
+}
+
+// dismiss says that no words follow an onset which was noise.
+func (e *ear) dismiss() {
+	if e.onset.id != "" {
+		e.s.p.publish(event.Event{ID: e.onset.id, Kind: event.Sound, Source: e.s.Name, Time: e.onset.at, Sample: e.onset.sample, Text: event.NoWords})
+	}
+	e.onset = utterance{}
+}
+
+func (e *ear) segment(g gate.Segment) {
+	if e.onset.number == g.Utterance && e.onset.id != "" {
+		e.parts, e.onset = e.onset, utterance{}
+	}
+	if e.parts.number != g.Utterance || e.parts.id == "" { // never announced
+		e.parts = utterance{id: e.s.p.opts.NewID(), number: g.Utterance, at: g.Start}
+	}
+	e.ask(question{
+		id: e.parts.id, class: schedule.Speech, announced: true, lone: g.Part == 0 && g.Final,
+		at: g.Start, sample: strings.Join(g.Names, ", "), level: &g.Level,
+	}, g.Samples)
+}
+
+// collecting tells whether the window of Always is open.
+func (e *ear) collecting() bool {
+	for _, w := range e.windows {
+		if !w.announced {
+			return true
+		}
+	}
+	return false
+}
+
+// collect adds a chunk to the open windows and closes the full ones.
+func (e *ear) collect(c devices.PCM) {
+	open := e.windows[:0]
+	for _, w := range e.windows {
+		w.samples = append(w.samples, c.Samples...)
+		if c.Name != "" && (len(w.names) == 0 || w.names[len(w.names)-1] != c.Name) {
+			w.names = append(w.names, c.Name)
+		}
+		if len(w.samples) < int(Window.Seconds())*devices.SampleRate {
+			open = append(open, w)
+			continue
+		}
+		e.close(w)
+	}
+	clear(e.windows[len(open):])
+	e.windows = open
+}
+
+func (e *ear) close(w *window) {
+	e.ask(question{
+		id: w.id, class: w.class, announced: w.announced, lone: true,
+		at: w.at, sample: strings.Join(w.names, ", "),
+	}, w.samples)
+}
+
+// ask asks all tasks about some sound.
+func (e *ear) ask(q question, samples []float32) {
+	q.source = e.s
+	q.input = event.Input{Audio: samples}
+	q.duration = float64(len(samples)) / devices.SampleRate
+	end := q.at.Add(time.Duration(q.duration * float64(time.Second)))
+	q.since = earlier(end, time.Now())
+	for _, t := range e.s.Tasks {
+		one := q
+		one.task = t
+		e.s.p.ask(&one, false)
+	}
+}
