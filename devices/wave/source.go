@@ -30,6 +30,8 @@ type Opts struct {
 	// Chunk is the length of a chunk, 20 ms when zero. The last chunk of a file
 	// may be shorter.
 	Chunk time.Duration
+	// Clock is [devices.Wall] when nil.
+	Clock devices.Clock
 }
 
 // Source is a replayed microphone that is not open.
@@ -39,6 +41,9 @@ type Source struct{ opts Opts }
 func New(o Opts) (*Source, error) {
 	if o.Chunk == 0 {
 		o.Chunk = 20 * time.Millisecond
+	}
+	if o.Clock == nil {
+		o.Clock = devices.Wall{}
 	}
 	switch {
 	case len(o.Paths) == 0:
@@ -81,7 +86,6 @@ func (s *Source) Open(ctx context.Context) (devices.Microphone, error) {
 		files: files,
 		chunk: samplesIn(s.opts.Chunk),
 		quiet: samplesIn(s.opts.Lead),
-		start: time.Now(),
 	}
 	return m, nil
 }
@@ -94,9 +98,12 @@ func find(paths []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !info.IsDir() {
+		if info.Mode().IsRegular() {
 			files = append(files, p)
 			continue
+		}
+		if !info.IsDir() {
+			return nil, fmt.Errorf("%s is neither a file nor a folder", p)
 		}
 		entries, err := os.ReadDir(p) // sorted by name
 		if err != nil {
@@ -147,50 +154,76 @@ type microphone struct {
 	files []string
 	chunk int
 
-	next    int    // index of the file after this one
-	playing *sound // nil in a silence
-	name    string // base name of the file that is playing
-	quiet   int    // samples of silence still to give
-	start   time.Time
-	given   int64 // samples delivered since start
-	heard   bool  // this round gave a sample: a loop over nothing ends
+	next    int         // index of the file after this one
+	playing *sound      // nil in a silence
+	name    string      // base name of the file that is playing
+	quiet   int         // samples of silence still to give
+	start   time.Time   // of the first sample: when Next was first called
+	given   int64       // samples delivered since start
+	late    devices.PCM // read, but Next was cancelled before its time came
+	heard   bool        // this round gave a sample: a loop over nothing ends
 	closed  bool
 }
 
 // Next delivers the next chunk: of a file, with its base name, or of silence.
 func (m *microphone) Next(ctx context.Context) (devices.PCM, error) {
-	for {
-		if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil {
+		return devices.PCM{}, err
+	}
+	if m.closed {
+		return devices.PCM{}, errors.New("wave: the replay is closed")
+	}
+	if m.start.IsZero() {
+		m.start = m.opts.Clock.Now()
+	}
+	pcm := m.late
+	if pcm.Samples == nil {
+		samples, name, err := m.read()
+		if err != nil {
 			return devices.PCM{}, err
 		}
-		if m.closed {
-			return devices.PCM{}, errors.New("wave: the replay is closed")
+		pcm = devices.PCM{Time: m.at(m.given), Samples: samples, Name: name}
+		m.given += int64(len(samples))
+	}
+	m.late = devices.PCM{}
+	if m.opts.Realtime {
+		// A chunk is there when its last sample was heard. A listener that was
+		// late gets the chunks it missed at once.
+		if err := m.opts.Clock.Until(ctx, m.at(m.given)); err != nil {
+			m.late = pcm
+			return devices.PCM{}, err
 		}
+	}
+	return pcm, nil
+}
+
+// read returns the next chunk of sound or silence.
+func (m *microphone) read() (samples []float32, name string, err error) {
+	for {
 		if m.quiet > 0 {
 			n := min(m.quiet, m.chunk)
 			m.quiet -= n
-			return m.deliver(ctx, make([]float32, n), "")
+			return make([]float32, n), "", nil
 		}
 		if m.playing == nil {
 			if err := m.advance(); err != nil {
-				return devices.PCM{}, err
+				return nil, "", err
 			}
-			continue
 		}
 		samples := make([]float32, m.chunk)
 		n, err := m.playing.Read(samples)
 		if err != nil && err != io.EOF {
-			return devices.PCM{}, fmt.Errorf("wave: %w", err)
+			return nil, "", fmt.Errorf("wave: %w", err)
 		}
 		if err == io.EOF {
 			if err := m.stop(); err != nil {
-				return devices.PCM{}, err
+				return nil, "", err
 			}
 			m.quiet = samplesIn(m.opts.Gap)
 		}
 		if n > 0 {
 			m.heard = true
-			return m.deliver(ctx, samples[:n:n], m.name)
+			return samples[:n:n], m.name, nil
 		}
 	}
 }
@@ -222,28 +255,6 @@ func (m *microphone) stop() error {
 		return fmt.Errorf("wave: %w", err)
 	}
 	return nil
-}
-
-// deliver stamps a chunk and, in real time, waits until its last sample would
-// have been heard. A listener that was late gets the chunks it missed at once.
-func (m *microphone) deliver(ctx context.Context, samples []float32, name string) (devices.PCM, error) {
-	pcm := devices.PCM{Time: m.at(m.given), Samples: samples, Name: name}
-	m.given += int64(len(samples))
-	if !m.opts.Realtime {
-		return pcm, nil
-	}
-	wait := time.Until(m.at(m.given))
-	if wait <= 0 {
-		return pcm, nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return pcm, nil
-	case <-ctx.Done():
-		return devices.PCM{}, ctx.Err()
-	}
 }
 
 // at is the time of the n-th sample.
