@@ -55,10 +55,8 @@ func (c *controlTokens) stops(id int) bool {
 	return id == c.endTurn || id == c.eos || id == c.toolResponse
 }
 
-// isSoft says whether a token holds the place of a soft token.
-func (c *controlTokens) isSoft(id int) bool {
-	return id >= 0 && (id == c.imageSoft || id == c.audioSoft || id == c.videoSoft)
-}
+// soft returns the tokens that hold the place of soft tokens.
+func (c *controlTokens) soft() []int { return []int{c.imageSoft, c.audioSoft, c.videoSoft} }
 
 // Prompt is a request as the model reads it.
 type Prompt struct {
@@ -265,9 +263,10 @@ func (w *promptWriter) video(ctx context.Context, frames []VideoFrame) error {
 func (m *Model) Spans(ids []int, media ...[]float32) ([]Span, error) {
 	var out []Span
 	used := 0
+	isSoft := func(id int) bool { return slices.Contains(m.text.holders, id) }
 	for len(ids) > 0 {
-		soft := m.control.isSoft(ids[0])
-		n := slices.IndexFunc(ids, func(id int) bool { return m.control.isSoft(id) != soft })
+		soft := isSoft(ids[0])
+		n := slices.IndexFunc(ids, func(id int) bool { return isSoft(id) != soft })
 		if n < 0 {
 			n = len(ids)
 		}

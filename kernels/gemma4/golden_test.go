@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"image"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -88,6 +90,90 @@ func TestGoldenText(t *testing.T) {
 	}
 }
 
+func TestGoldenChat(t *testing.T) {
+	ctx := context.Background()
+	m, dir, g := golden(t)
+	if len(g.Chat) == 0 {
+		t.Fatal("there are no chat cases")
+	}
+	for _, c := range g.Chat {
+		var soft []float32
+		var err error
+		if path := filepath.Join(dir, c.Media); filepath.Ext(path) == ".wav" {
+			soft, err = m.EncodeAudio(ctx, readWAV(t, path))
+		} else {
+			soft, err = m.EncodeImage(ctx, readImage(t, path), c.Budget)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		spans, err := m.Spans(c.IDs, soft)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := m.NewSession()
+		if err := s.Append(ctx, spans...); err != nil {
+			t.Fatal(err)
+		}
+		near(t, c.Logits, logits(t, s), readNPY(t, filepath.Join(dir, c.Logits)), 5e-3)
+		greedy, err := s.Greedy(ctx, len(c.Greedy), bannedInGolden)
+		if err != nil || !slices.Equal(greedy, c.Greedy) {
+			t.Errorf("%s: greedy %v (%v), want %v", c.Media, greedy, err, c.Greedy)
+		}
+	}
+}
+
+// The samples of the demonstration model were answered by transformers from
+// the F16 files in float32; SENSED_TINY names the folder that holds
+// tiny-gemma4-f16.gguf, mmproj-tiny-gemma4-f16.gguf and samples/.
+func TestTinySamplesInF16(t *testing.T) {
+	dir := os.Getenv("SENSED_TINY")
+	if dir == "" {
+		t.Skip("SENSED_TINY does not name a folder with the F16 files; the tests with the bundled Q8_0 files cover the same code")
+	}
+	m, err := Open(filepath.Join(dir, "tiny-gemma4-f16.gguf"), filepath.Join(dir, "mmproj-tiny-gemma4-f16.gguf"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	dir = filepath.Join(dir, "samples")
+	b, err := os.ReadFile(filepath.Join(dir, "samples.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var samples []struct {
+		File, Prompt, Answer string
+		IDs                  []int
+		AnswerIDs            []int `json:"answer_ids"`
+	}
+	if err := json.Unmarshal(b, &samples); err != nil || len(samples) == 0 {
+		t.Fatalf("%d samples: %v", len(samples), err)
+	}
+	for _, c := range samples {
+		r := Request{ImageTokens: 70, Parts: []Part{{}, {Text: c.Prompt}}}
+		if path := filepath.Join(dir, c.File); filepath.Ext(path) == ".wav" {
+			r.Parts[0].Audio = readWAV(t, path)
+		} else {
+			r.Parts[0].Image = readImage(t, path)
+		}
+		prompt, err := m.Prompt(context.Background(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(prompt.IDs, c.IDs) {
+			t.Errorf("%s, %q: prompt %v, want %v", c.File, c.Prompt, prompt.IDs, c.IDs)
+		}
+		reply, err := m.Generate(context.Background(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := c.AnswerIDs[:len(c.AnswerIDs)-1] // without <turn|>
+		if !slices.Equal(reply.Tokens, want) || !reply.Stopped || reply.Text != c.Answer || reply.PromptTokens != len(c.IDs) {
+			t.Errorf("%s, %q: answer %v %q, want %v %q", c.File, c.Prompt, reply.Tokens, reply.Text, want, c.Answer)
+		}
+	}
+}
+
 // near fails the test when two arrays differ by more than tolerance anywhere.
 func near(t *testing.T, what string, got, want []float32, tolerance float64) {
 	t.Helper()
@@ -127,4 +213,38 @@ func readNPY(t *testing.T, path string) []float32 {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// readWAV reads the samples of a 16-bit mono file with the usual short header.
+func readWAV(t *testing.T, path string) []float32 {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(b, []byte("data"))
+	if len(b) < 44 || string(b[:4]) != "RIFF" || at < 0 || binary.LittleEndian.Uint16(b[22:]) != 1 || binary.LittleEndian.Uint16(b[34:]) != 16 {
+		t.Fatalf("%s is not a 16-bit mono WAV file", path)
+	}
+	b = b[at+8:]
+	out := make([]float32, len(b)/2)
+	for i := range out {
+		out[i] = float32(int16(binary.LittleEndian.Uint16(b[2*i:]))) / 32768
+	}
+	return out
+}
+
+// readImage decodes a PNG.
+func readImage(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	im, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return im
 }

@@ -114,7 +114,7 @@ func New(text, projector *gguf.File, o Options) (*Model, error) {
 		m.batch = defaultBatch
 	}
 	m.pool = kernels.NewPool(o.Threads)
-	m.text = &decoder{textConfig: config, textWeights: weights, pool: m.pool, pad: words.PAD()}
+	m.text = &decoder{textConfig: config, textWeights: weights, pool: m.pool, pad: words.PAD(), holders: m.control.soft()}
 	if projector != nil {
 		if err := m.addProjector(projector); err != nil {
 			m.pool.Close()
@@ -147,12 +147,7 @@ func (m *Model) addProjector(f *gguf.File) error {
 	if p.Width() != m.text.hidden {
 		return fmt.Errorf("%s belongs to another model: its soft tokens are %d wide, those of %s %d", f.Name(), p.Width(), m.files[0].Name(), m.text.hidden)
 	}
-	if m.hasVision, err = f.BoolOr("clip.has_vision_encoder", false); err != nil {
-		return err
-	}
-	if m.hasAudio, err = f.BoolOr("clip.has_audio_encoder", false); err != nil {
-		return err
-	}
+	m.hasVision, m.hasAudio = p.hasVision(), p.hasAudio()
 	m.files, m.senses = append(m.files, f), p
 	return nil
 }

@@ -2,6 +2,7 @@ package gemma4
 
 import (
 	"math"
+	"slices"
 
 	"sensed/kernels"
 )
@@ -23,7 +24,9 @@ type decoder struct {
 	textConfig
 	*textWeights
 	pool *kernels.Pool
-	pad  int // token whose per-layer embedding stands under soft tokens
+
+	pad     int   // token whose per-layer embedding stands under soft tokens
+	holders []int // tokens that hold the place of soft tokens; by themselves they are read as pad
 
 	ids  []int       // [T] token of each position
 	in   []float32   // [T][D] scaled input embeddings
@@ -71,7 +74,7 @@ func (d *decoder) embedInput(in *input, t int) {
 	d.ids, d.soft = d.ids[:t], d.soft[:t]
 	for r := range t {
 		d.ids[r], d.soft[r] = in.next(d.hidden)
-		if d.soft[r] != nil {
+		if d.soft[r] != nil || slices.Contains(d.holders, d.ids[r]) {
 			d.ids[r] = d.pad
 		}
 	}
