@@ -15,6 +15,7 @@ var (
 )
 
 const (
+	sampleRate      = 16000 // of all sound, in hertz
 	maxAudioSeconds = 30
 	maxVideoFrames  = 60
 	boxTokens       = 1024 // bound of an answer with boxes, about 30 objects of the published models

@@ -1,0 +1,205 @@
+package understand
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sensed/daemon/event"
+	"sensed/devices/wave"
+)
+
+// heldOut are the sets that the recipe's heldout.py writes: drawn and spoken
+// with seeds that training never saw.
+type heldOut struct {
+	Scenes []struct {
+		File    string
+		Caption string
+		Objects []struct {
+			Label string
+			Box   [4]float64 `json:"box_2d"`
+		}
+	}
+	Sentences, Noisy, Voices, Silence []struct{ File, Text string }
+}
+
+// The reference's figures on the same sets (README.md of the model): float32,
+// greedy, weights before they were rounded to Q8_0.
+var referenceFigures = []struct {
+	name   string
+	figure float64
+	less   bool // less is better
+}{
+	{"caption exact", 0.640, false},
+	{"boxes F1 at IoU 0.5", 0.784, false},
+	{"valid JSON", 1, false},
+	{"word error, new sentences", 0.0068, true},
+	{"word error, noisy", 0.0272, true},
+	{"word error, new voices", 0.0934, true},
+	{"silence is empty", 1, false},
+}
+
+// TestHeldOut measures the bundled model, in our engine, on the held-out sets
+// in the folder SENSED_HELDOUT, and wants each figure within one point of the
+// reference's. The sets (80 MB) are not part of the project: deploy/models/tiny/recipe
+// writes them.
+func TestHeldOut(t *testing.T) {
+	folder := os.Getenv("SENSED_HELDOUT")
+	if folder == "" {
+		t.Skip("set SENSED_HELDOUT to the folder that recipe/heldout.py wrote")
+	}
+	data, err := os.ReadFile(filepath.Join(folder, "truth.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sets heldOut
+	if err := json.Unmarshal(data, &sets); err != nil {
+		t.Fatal(err)
+	}
+	e := bundledEngine(t)
+	captions, boxes, valid := sets.pictures(t, e, folder)
+	got := []float64{
+		captions, boxes, valid,
+		wordError(t, e, folder, sets.Sentences), wordError(t, e, folder, sets.Noisy), wordError(t, e, folder, sets.Voices),
+		1 - wordError(t, e, folder, sets.Silence),
+	}
+	for i, ref := range referenceFigures {
+		t.Logf("%-26s %6.2f%%   reference %6.2f%%", ref.name, 100*got[i], 100*ref.figure)
+		worse := ref.figure - got[i]
+		if ref.less {
+			worse = -worse
+		}
+		if worse > 0.01 {
+			t.Errorf("%s: %.2f points worse than the reference", ref.name, 100*worse)
+		}
+	}
+}
+
+// pictures is the share of captions that are right to the letter, the F1 of
+// the boxes, and the share of answers that held a list.
+func (h heldOut) pictures(t *testing.T, e *Engine, folder string) (exact, f1, valid float64) {
+	var right, hits, found, there, lists int
+	var scored []string
+	for _, s := range h.Scenes {
+		in := Input{Images: []image.Image{readPicture(t, filepath.Join(folder, s.File))}}
+		caption, err := e.Understand(t.Context(), Task{Kind: Caption}, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if caption.Text == s.Caption {
+			right++
+		}
+		answer, err := e.Understand(t.Context(), Task{Kind: Detect}, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(answer.Notes) == 0 {
+			lists++
+		}
+		used := make([]bool, len(s.Objects))
+		for _, o := range answer.Objects {
+			best, at := 0.5, -1
+			for i, truth := range s.Objects {
+				if v := floatOverlap(o.Box, truth.Box); truth.Label == o.Label && !used[i] && v >= best {
+					best, at = v, i
+				}
+			}
+			if at >= 0 {
+				used[at] = true
+				hits++
+			}
+			scored = append(scored, scoreLine(o, at >= 0))
+		}
+		found += len(answer.Objects)
+		there += len(s.Objects)
+	}
+	if path := os.Getenv("SENSED_SCORES"); path != "" {
+		if err := os.WriteFile(path, []byte(strings.Join(scored, "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := float64(len(h.Scenes))
+	return float64(right) / n, 2 * float64(hits) / float64(max(1, found+there)), float64(lists) / n
+}
+
+// scoreLine is one object and whether it was there, for looking at how well
+// the scores tell right from wrong.
+func scoreLine(o event.Object, there bool) string {
+	return fmt.Sprintf("%t\t%.4f\t%s\n", there, o.Score, o.Label)
+}
+
+func floatOverlap(a [4]int, b [4]float64) float64 {
+	h := min(float64(a[2]), b[2]) - max(float64(a[0]), b[0])
+	w := min(float64(a[3]), b[3]) - max(float64(a[1]), b[1])
+	if h <= 0 || w <= 0 {
+		return 0
+	}
+	return h * w / (float64((a[2]-a[0])*(a[3]-a[1])) + (b[2]-b[0])*(b[3]-b[1]) - h*w)
+}
+
+func readPicture(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, _, err := image.Decode(f)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return img
+}
+
+// wordError is the number of words to change, leave out or put in, over the
+// number of words said; for silence, the share of clips with an answer.
+func wordError(t *testing.T, e *Engine, folder string, clips []struct{ File, Text string }) float64 {
+	t.Helper()
+	wrong, said := 0, 0
+	for _, c := range clips {
+		sound, _, err := wave.DecodeFile(filepath.Join(folder, c.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := e.Understand(t.Context(), Task{Kind: Transcribe}, Input{Audio: sound})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Text == "" {
+			said++
+			if res.Text != "" {
+				wrong++
+			}
+			continue
+		}
+		wrong += edits(strings.Fields(res.Text), strings.Fields(c.Text))
+		said += len(strings.Fields(c.Text))
+	}
+	return float64(wrong) / float64(max(1, said))
+}
+
+// edits is the Levenshtein distance.
+func edits[T cmp.Ordered](a, b []T) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, x := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, y := range b {
+			change := diagonal
+			if x != y {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

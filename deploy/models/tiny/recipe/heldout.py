@@ -1,0 +1,93 @@
+"""Writes the held-out sets as files that any engine can be given: PNG, WAV and truth.json.
+
+The seeds are those of evaluate.py, so the figures can be laid side by side.
+"""
+import argparse
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from scenes import Scene, scene
+from sound import augment, pad, silence
+from speech import RATE, Clips, make_clips
+from words import boxes_json, caption
+
+SCENE_SEED = 999
+NOISE_SEED = 4
+SILENCE_SEED = 8
+SCENE_SIZE = (640, 480)  # width, height
+SILENT_CLIPS = 40
+
+
+def held_out_scenes(count: int) -> list[Scene]:
+    return [scene(np.random.default_rng([SCENE_SEED, i]), *SCENE_SIZE) for i in range(count)]
+
+
+def held_out_silence(count: int = SILENT_CLIPS) -> list[np.ndarray]:
+    rng = np.random.default_rng(SILENCE_SEED)
+    return [silence(rng) for _ in range(count)]
+
+
+def held_out_speech(clips: Clips, count: int, noisy: bool) -> list[np.ndarray]:
+    rng = np.random.default_rng(NOISE_SEED)
+    return [augment(clip, rng) if noisy else pad(clip) for clip in clips.samples[:count]]
+
+
+def write_wave(path: Path, samples: np.ndarray) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
+
+
+def write_scenes(folder: Path, count: int) -> list[dict]:
+    entries = []
+    for i, drawn in enumerate(held_out_scenes(count)):
+        name = f"scene{i:03}.png"
+        Image.fromarray(drawn.pixels).save(folder / name)
+        entries.append({
+            "file": name,
+            "caption": caption(drawn.things, drawn.place, drawn.night),
+            "objects": [{"label": label, "box_2d": [share * 1000 for share in box]} for label, box in drawn.things],
+            "answer": boxes_json(drawn.things),
+        })
+    return entries
+
+
+def write_speech(folder: Path, prefix: str, clips: Clips, count: int, noisy: bool) -> list[dict]:
+    entries = []
+    for i, samples in enumerate(held_out_speech(clips, count, noisy)):
+        name = f"{prefix}{i:03}.wav"
+        write_wave(folder / name, samples)
+        entries.append({"file": name, "text": clips.texts[i], "voice": clips.voices[i]})
+    return entries
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("out", type=Path, help="folder to write; about 80 MB at the usual sizes")
+    arguments.add_argument("--scenes", type=int, default=150)
+    arguments.add_argument("--clips", type=int, default=100, help="clips in each set of speech")
+    options = arguments.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    truth: dict[str, list[dict]] = {"scenes": write_scenes(options.out, options.scenes)}
+    for split in ("val", "valvoice"):
+        make_clips(split, 0, options.clips, options.out)
+    known, new = Clips(options.out, "val"), Clips(options.out, "valvoice")
+    truth["sentences"] = write_speech(options.out, "sentence", known, options.clips, noisy=False)
+    truth["noisy"] = write_speech(options.out, "noisy", known, options.clips, noisy=True)
+    truth["voices"] = write_speech(options.out, "voice", new, options.clips, noisy=False)
+    truth["silence"] = []
+    for i, samples in enumerate(held_out_silence()):
+        write_wave(options.out / f"silence{i:03}.wav", samples)
+        truth["silence"].append({"file": f"silence{i:03}.wav", "text": ""})
+    (options.out / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
