@@ -148,3 +148,28 @@ func (k *senseKeys) divides(key string, n, width, step int) {
 		k.err = fmt.Errorf("%s: key %q: %d does not divide a width of %d", k.f.Name(), key, n, width)
 	}
 }
+
+// Picture returns a picture as the vision tower sees it, stretched for at most
+// budget soft tokens, and how many patches it has in each direction.
+func (m *Model) Picture(im image.Image, budget int) (p *Pixels, across, down int, err error) {
+	if !m.hasVision {
+		return nil, 0, 0, m.lacks("pictures", "vision")
+	}
+	v := m.senses.vision
+	h, w, err := v.checkPicture(im, budget)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	p, err = Resize(im, w, h)
+	return p, w / v.patch, h / v.patch, err
+}
+
+// LogMel returns 16 kHz mono sound as the audio tower hears it: the frames of
+// a [MelBank], [n][bands].
+func (m *Model) LogMel(pcm []float32) (frames []float32, bands int, err error) {
+	if !m.hasAudio {
+		return nil, 0, m.lacks("sound", "audio")
+	}
+	mel := m.senses.audio.mel
+	return mel.Spectrogram(pcm), mel.Bands(), nil
+}
