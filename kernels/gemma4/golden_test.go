@@ -222,6 +222,11 @@ func readWAV(t *testing.T, path string) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parseWAV(t, path, b)
+}
+
+func parseWAV(t *testing.T, path string, b []byte) []float32 {
+	t.Helper()
 	at := bytes.Index(b, []byte("data"))
 	if len(b) < 44 || string(b[:4]) != "RIFF" || at < 0 || binary.LittleEndian.Uint16(b[22:]) != 1 || binary.LittleEndian.Uint16(b[34:]) != 16 {
 		t.Fatalf("%s is not a 16-bit mono WAV file", path)

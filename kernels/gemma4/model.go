@@ -92,16 +92,13 @@ func New(text, projector *gguf.File, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	weights, err := readTextWeights(text, &config)
-	if err != nil {
-		return nil, err
-	}
 	words, err := tokenizer.New(text)
 	if err != nil {
 		return nil, err
 	}
-	if words.Len() != weights.vocab {
-		return nil, fmt.Errorf("%s: the vocabulary has %d tokens and tensor %q has %d rows", text.Name(), words.Len(), "token_embd.weight", weights.vocab)
+	weights, err := readTextWeights(text, &config, words.Len())
+	if err != nil {
+		return nil, err
 	}
 	m := &Model{files: []*gguf.File{text}, batch: o.Batch, words: words, control: findControlTokens(words)}
 	if m.name, err = text.StringOr("general.name", text.Name()); err != nil {

@@ -60,16 +60,13 @@ type textLayer struct {
 // logits nobody reads needs only these; of the others nothing.
 func (c *textConfig) trunk() int { return c.own - 1 }
 
-// readTextWeights finds every tensor and checks its shape against the config.
-func readTextWeights(f *gguf.File, c *textConfig) (*textWeights, error) {
+// readTextWeights finds every tensor and checks its shape against the config
+// and the size of the vocabulary.
+func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, error) {
 	l := &tensors{f: f}
-	w := &textWeights{outNorm: l.vector("output_norm.weight", c.hidden)}
-	table, err := f.Tensor("token_embd.weight")
-	if err != nil {
-		return nil, err
-	}
-	w.vocab = table.Rows()
+	w := &textWeights{vocab: vocab}
 	w.embed = l.matrix("token_embd.weight", w.vocab, c.hidden)
+	w.outNorm = l.vector("output_norm.weight", c.hidden)
 	w.head = w.embed
 	if f.HasTensor("output.weight") {
 		w.head = l.matrix("output.weight", w.vocab, c.hidden)
