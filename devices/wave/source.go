@@ -52,6 +52,8 @@ func New(o Opts) (*Source, error) {
 		return nil, errors.New("wave: the path of a WAV file is empty")
 	case o.Gap < 0 || o.Lead < 0:
 		return nil, fmt.Errorf("wave: the silence before (%v) and between (%v) files cannot be negative", o.Lead, o.Gap)
+	case o.Gap > 24*time.Hour || o.Lead > 24*time.Hour:
+		return nil, fmt.Errorf("wave: the silence before (%v) and between (%v) files cannot be longer than a day", o.Lead, o.Gap)
 	case o.Chunk < time.Millisecond || o.Chunk > time.Second:
 		return nil, fmt.Errorf("wave: a chunk of %v is outside 1ms..1s", o.Chunk)
 	}
