@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Runs every test there is, and leaves with 1 when one fails. It goes on after
+# a failure and names all of them at the end.
+#
+#   bash deploy/test.sh             everything
+#   bash deploy/test.sh STEP...     some steps (the names are at the end of this file)
+#
+# FUZZTIME (3s) is how long each fuzz test looks for new inputs.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+source deploy/setup.sh
+set +e # setup.sh turned it on; here each step answers for itself
+setup "$needs_demo$needs_test" || exit 1
+find_go || exit 1
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
+
+# format: every file as gofmt writes it, every script as bash reads it.
+format() {
+	local wrong
+	wrong=$(gofmt -l $(git ls-files --cached --others --exclude-standard '*.go')) || return 1
+	if [[ -n $wrong ]]; then
+		echo "gofmt would change:"
+		echo "$wrong"
+		return 1
+	fi
+	local script
+	for script in deploy/*.sh .ci/run; do
+		bash -n "$script" || return 1
+	done
+}
+
+# vet: both builds, with the C kernels and without, and the Raspberry Pi's.
+vet() {
+	CGO_ENABLED=1 go vet ./... || return 1
+	CGO_ENABLED=0 go vet ./... || return 1
+	CGO_ENABLED=0 GOARCH=arm64 go vet ./... || return 1
+}
+
+# unit: every package, as shipped.
+unit() { go test -count=1 ./...; }
+
+# reference: the mathematics and the model in plain Go and float64, without C.
+reference() { CGO_ENABLED=0 go test -count=1 ./kernels/... ./daemon/understand/...; }
+
+# race: the same tests under the race detector.
+race() { go test -race -count=1 ./daemon/... ./devices/... ./kernels/...; }
+
+# sanitize: the C kernels with every access to memory and every undefined
+# operation checked. -w: gcc warns wrongly about code that it has instrumented.
+sanitize() {
+	CGO_CFLAGS="-g -w -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
+		go test -asan -count=1 ./kernels
+}
+
+# fuzz: each fuzz test for a moment.
+fuzz() {
+	local file name bad=0
+	while IFS=: read -r file name; do
+		echo "$(dirname "$file") $name"
+		go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-3s}" "./$(dirname "$file")" >"$work/fuzz" 2>&1 && continue
+		cat "$work/fuzz"
+		bad=1
+	done < <(grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/func //' | sort)
+	return $bad
+}
+
+# arm64: the tests of the kernels, compiled for the Raspberry Pi and run by an
+# emulator: as a Pi 4 (no dot products), as a Pi 5 and as what may come after.
+# The programs are linked statically, so the emulator needs no arm64 system.
+arm64() {
+	local package name cpu
+	for package in kernels kernels/gguf kernels/tokenizer kernels/gemma4; do
+		name=$work/$(basename "$package").arm64
+		CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go test -c -ldflags '-extldflags -static' -o "$name" "./$package" || return 1
+	done
+	for cpu in cortex-a72 cortex-a76 max; do
+		emulate "$cpu" kernels || return 1
+	done
+	for package in kernels/gguf kernels/tokenizer kernels/gemma4; do
+		emulate cortex-a76 "$package" || return 1
+	done
+}
+
+emulate() { # CPU PACKAGE
+	echo "$2 on $1:"
+	(cd "$2" && timeout -s KILL 600 qemu-aarch64 -cpu "$1" "$work/$(basename "$2").arm64" -test.short)
+}
+
+# build: what people build, and the whole of it without cgo for the board.
+build() {
+	bash deploy/build.sh "$work/sensed" || return 1
+	CGO_ENABLED=0 GOARCH=arm64 go build -o "$work/sensed.arm64" ./daemon/sensed
+}
+
+failed=()
+step() {
+	local start=$SECONDS
+	echo "=== $1"
+	if "$1"; then
+		echo "=== $1: passed in $((SECONDS - start)) s"
+	else
+		echo "=== $1: FAILED after $((SECONDS - start)) s"
+		failed+=("$1")
+	fi
+}
+
+steps=(format vet build unit reference race sanitize fuzz arm64)
+for name in "$@"; do
+	if [[ " ${steps[*]} " != *" $name "* ]]; then
+		echo "There is no step $name. There are: ${steps[*]}" >&2
+		exit 2
+	fi
+done
+for name in "${@:-${steps[@]}}"; do
+	step "$name"
+done
+if ((${#failed[@]})); then
+	echo "FAILED: ${failed[*]}"
+	exit 1
+fi
+echo "All passed in $SECONDS s."
