@@ -115,10 +115,10 @@ func (s *Session) Reserve(n int) {
 	s.cache.reserve(min(n, s.m.context))
 }
 
-// Append reads the spans. It returns ctx.Err() soon after ctx ends; the
-// session then holds the positions that [Session.Len] counts. More positions
-// than the context holds are an error that wraps [ErrContext], and nothing is
-// read.
+// Append reads the spans. It returns ctx.Err() soon after ctx ends, within the
+// time of one layer; the session then holds the positions that [Session.Len]
+// counts, which are whole batches. More positions than the context holds are an
+// error that wraps [ErrContext], and nothing is read.
 func (s *Session) Append(ctx context.Context, spans ...Span) error {
 	return s.read(ctx, spans, nil)
 }
@@ -131,13 +131,16 @@ func (s *Session) AppendLogits(ctx context.Context, spans ...Span) ([]float32, e
 		return nil, err
 	}
 	logits := make([]float32, n*s.m.text.vocab)
-	return logits, s.read(ctx, spans, logits)
+	if err := s.read(ctx, spans, logits); err != nil {
+		return nil, err
+	}
+	return logits, nil
 }
 
 // Logits returns the logits at the last position, [vocab], after the softcap.
 // They are computed on the first call. The slice is valid until the next call
 // of a method of s.
-func (s *Session) Logits() ([]float32, error) {
+func (s *Session) Logits(ctx context.Context) ([]float32, error) {
 	if s.ready {
 		return s.out, nil
 	}
@@ -150,7 +153,9 @@ func (s *Session) Logits() ([]float32, error) {
 		return nil, ErrClosed
 	}
 	s.out = grow(s.out, s.m.text.vocab)
-	s.m.text.finishLast(&s.cache, &s.last, s.out)
+	if err := s.m.text.finishLast(ctx, &s.cache, &s.last, s.out); err != nil {
+		return nil, err
+	}
 	s.ready = true
 	return s.out, nil
 }
@@ -162,20 +167,20 @@ func (s *Session) read(ctx context.Context, spans []Span, logits []float32) erro
 	if err != nil {
 		return err
 	}
+	if n == 0 {
+		return nil
+	}
 	if s.cache.n+n > s.m.context {
 		return fmt.Errorf("gemma4: %w: %d tokens after %d that were read before are more than the %d it holds", ErrContext, n, s.cache.n, s.m.context)
 	}
 	s.ready = false
 	in := input{spans: spans}
 	for n > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		t := min(n, s.m.batch)
 		if logits == nil {
-			err = s.step(&in, t, nil)
+			err = s.step(ctx, &in, t, nil)
 		} else {
-			err = s.step(&in, t, logits[:t*s.m.text.vocab])
+			err = s.step(ctx, &in, t, logits[:t*s.m.text.vocab])
 			logits = logits[t*s.m.text.vocab:]
 		}
 		if err != nil {
@@ -187,7 +192,10 @@ func (s *Session) read(ctx context.Context, spans []Span, logits []float32) erro
 }
 
 // step reads one batch of t positions.
-func (s *Session) step(in *input, t int, logits []float32) error {
+func (s *Session) step(ctx context.Context, in *input, t int, logits []float32) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	if s.m.closed {
@@ -197,13 +205,15 @@ func (s *Session) step(in *input, t int, logits []float32) error {
 	first := s.cache.n
 	s.cache.reserve(first + t)
 	d.embedInput(in, t)
-	d.runTrunk(&s.cache, first, t)
+	if err := d.runTrunk(ctx, &s.cache, first, t); err != nil {
+		return err
+	}
 	d.keep(&s.last, t-1)
 	s.cache.n += t
-	if logits != nil {
-		d.finish(&s.cache, first, t, logits)
+	if logits == nil {
+		return nil
 	}
-	return nil
+	return d.finish(ctx, &s.cache, first, t, logits)
 }
 
 // count returns the number of positions of the spans and checks their form.

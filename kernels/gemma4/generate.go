@@ -12,7 +12,7 @@ const defaultMaxTokens = 512
 //
 // The answer ends at <turn|>, <eos> or <|tool_response>, after MaxTokens, or
 // when the context is full. When ctx ends, Generate returns soon, within one
-// batch of the prompt or one token, with what was written so far and an error
+// layer of the decoder or an encoder, with what was written so far and an error
 // that wraps ctx.Err().
 func (m *Model) Generate(ctx context.Context, r Request) (Reply, error) {
 	if err := r.Sampling.check(); err != nil {
@@ -39,9 +39,9 @@ func (m *Model) Generate(ctx context.Context, r Request) (Reply, error) {
 	if err := s.Append(ctx, prompt.Spans...); err != nil {
 		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)
 	}
-	logits, err := s.Logits()
+	logits, err := s.Logits(ctx)
 	if err != nil {
-		return reply, err
+		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)
 	}
 	reply.Timing.Prefill = time.Since(start)
 
@@ -86,7 +86,7 @@ func (s *Session) answer(ctx context.Context, r Request, logits []float32, reply
 // Greedy appends the n most likely tokens, one after the other, and returns
 // them. It never chooses a banned one and stops at none.
 func (s *Session) Greedy(ctx context.Context, n int, banned ...int) ([]int, error) {
-	logits, err := s.Logits()
+	logits, err := s.Logits(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Session) next(ctx context.Context, id int) ([]float32, error) {
 	if err := s.Append(ctx, s.span[:]...); err != nil {
 		return nil, err
 	}
-	return s.Logits()
+	return s.Logits(ctx)
 }
 
 // parallel runs body(0) ... body(n-1) on the model's threads.

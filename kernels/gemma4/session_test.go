@@ -159,7 +159,7 @@ func TestTruncateReturnsToThePrefix(t *testing.T) {
 		t.Fatalf("%d positions, want 13", s.Len())
 	}
 	s.Truncate(10)
-	if _, err := s.Logits(); err == nil || s.Len() != 10 {
+	if _, err := s.Logits(context.Background()); err == nil || s.Len() != 10 {
 		t.Errorf("a truncated session of %d positions tells logits", s.Len())
 	}
 	if err := s.Append(ctx, second); err != nil {
@@ -172,7 +172,7 @@ func TestSessionErrors(t *testing.T) {
 	ctx := context.Background()
 	m := likeE2B.build(9).open(t, Options{Context: 8})
 	s := m.NewSession()
-	if _, err := s.Logits(); err == nil {
+	if _, err := s.Logits(context.Background()); err == nil {
 		t.Error("an empty session tells logits")
 	}
 	for name, spans := range map[string][]Span{
@@ -212,22 +212,49 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-func TestCancelBetweenBatches(t *testing.T) {
+// Wherever a cancellation comes, the session is left with whole batches and
+// goes on from there.
+func TestCancelWhileReading(t *testing.T) {
 	m := likeE2B.build(9).open(t, Options{Batch: 10})
-	s := m.NewSession()
-	err := s.Append(&countdown{context.Background(), 2}, Span{IDs: make([]int, 40)})
-	if !errors.Is(err, context.Canceled) || s.Len() != 20 {
-		t.Errorf("error %v after %d positions, want a cancellation after 20", err, s.Len())
+	ids := make([]int, 40)
+	for i := range ids {
+		ids[i] = 30 + i
 	}
-	// The session goes on from there.
-	if err := s.Append(context.Background(), Span{IDs: make([]int, 20)}); err != nil {
+	whole := m.NewSession()
+	if err := whole.Append(context.Background(), Span{IDs: ids}); err != nil {
 		t.Fatal(err)
 	}
-	other := m.NewSession()
-	if err := other.Append(context.Background(), Span{IDs: make([]int, 40)}); err != nil {
+	want := slices.Clone(logits(t, whole))
+	lengths := map[int]bool{}
+	for after := 0; ; after++ {
+		s := m.NewSession()
+		err := s.Append(&countdown{context.Background(), after}, Span{IDs: ids})
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, context.Canceled) || s.Len()%10 != 0 {
+			t.Fatalf("error %v after %d positions", err, s.Len())
+		}
+		lengths[s.Len()] = true
+		if err := s.Append(context.Background(), Span{IDs: ids[s.Len():]}); err != nil {
+			t.Fatal(err)
+		}
+		near(t, "after a cancellation", logits(t, s), want, 1e-4)
+	}
+	if len(lengths) != 4 {
+		t.Errorf("cancelled at %v, want at 0, 10, 20 and 30", lengths)
+	}
+	if out, err := whole.AppendLogits(&countdown{context.Background(), 5}, Span{IDs: ids[:5]}); out != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("AppendLogits: %d logits and error %v", len(out), err)
+	}
+	whole.Truncate(39)
+	if err := whole.Append(context.Background(), Span{IDs: ids[39:]}); err != nil {
 		t.Fatal(err)
 	}
-	near(t, "after a cancellation", logits(t, s), logits(t, other), 1e-4)
+	if out, err := whole.Logits(&countdown{context.Background(), 2}); out != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("Logits: %d logits and error %v", len(out), err)
+	}
+	near(t, "after a cancellation of Logits", logits(t, whole), want, 1e-4)
 }
 
 func TestClosed(t *testing.T) {
@@ -244,7 +271,7 @@ func TestClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Logits(); !errors.Is(err, ErrClosed) {
+	if _, err := s.Logits(context.Background()); !errors.Is(err, ErrClosed) {
 		t.Errorf("Logits: %v", err)
 	}
 	if err := s.Append(context.Background(), Span{IDs: []int{1}}); !errors.Is(err, ErrClosed) {
@@ -255,7 +282,7 @@ func TestClosed(t *testing.T) {
 // logits returns the logits of the last position.
 func logits(t *testing.T, s *Session) []float32 {
 	t.Helper()
-	out, err := s.Logits()
+	out, err := s.Logits(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package gemma4
 
 import (
+	"context"
 	"math"
 	"slices"
 
@@ -136,34 +137,44 @@ func (d *decoder) mixLayers(w *kernels.Matrix, t, from, to int) {
 
 // runTrunk runs the positions first..first+t-1, whose embeddings lie in d.in,
 // through the trunk: it fills the cache for all of them and leaves d.x before
-// the last layer that has keys and values.
-func (d *decoder) runTrunk(c *cache, first, t int) {
+// the last layer that has keys and values. It returns ctx.Err() within a layer
+// after ctx ends; the positions are then lost.
+func (d *decoder) runTrunk(ctx context.Context, c *cache, first, t int) error {
 	trunk := d.trunk()
 	d.mixLayers(d.projTrunk, t, 0, trunk)
 	d.rotate(first, t)
 	d.x = grow(d.x, t*d.hidden)
 	copy(d.x, d.in)
 	for i := range trunk {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		d.project(c, i, first, t, true, true)
 		d.attend(c, i, first, t)
 		d.feedForward(i, t)
 		d.addLayerEmbedding(i, t)
 	}
 	d.project(c, trunk, first, t, false, true)
+	return nil
 }
 
 // finish runs the positions first..first+t-1, which have just left the trunk,
-// through the other layers and the head and writes their logits, [t][V].
-func (d *decoder) finish(c *cache, first, t int, logits []float32) {
+// through the other layers and the head and writes their logits, [t][V]. It
+// returns ctx.Err() within a layer after ctx ends.
+func (d *decoder) finish(ctx context.Context, c *cache, first, t int, logits []float32) error {
 	trunk := d.trunk()
 	d.mixLayers(d.projTail, t, trunk, len(d.layers))
 	for i := trunk; i < len(d.layers); i++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		d.project(c, i, first, t, true, false)
 		d.attend(c, i, first, t)
 		d.feedForward(i, t)
 		d.addLayerEmbedding(i, t)
 	}
 	d.predict(t, logits)
+	return nil
 }
 
 // keep copies what finish needs of row r to p.
@@ -175,13 +186,13 @@ func (d *decoder) keep(p *position, r int) {
 
 // finishLast is finish for the last position of the cache alone, which was
 // kept in p: logits is [V].
-func (d *decoder) finishLast(c *cache, p *position, logits []float32) {
+func (d *decoder) finishLast(ctx context.Context, c *cache, p *position, logits []float32) error {
 	d.ids = append(d.ids[:0], p.id)
 	d.in = append(d.in[:0], p.in...)
 	d.x = append(d.x[:0], p.x...)
 	d.embedLayers(1)
 	d.rotate(c.n-1, 1)
-	d.finish(c, c.n-1, 1, logits)
+	return d.finish(ctx, c, c.n-1, 1, logits)
 }
 
 // product returns the argument list of a matrix product with one result.
