@@ -1,0 +1,34 @@
+package app
+
+import (
+	"log/slog"
+
+	"sensed/daemon/understand"
+)
+
+// Model names the files of a model. Without Text it is the bundled one.
+type Model struct {
+	Text, Projector string
+	Profile         string // "": found beside Text, or by the model's name
+	Threads         int    // 0: one for each processor
+	Context         int    // 0: the model's usual
+}
+
+// Bundled tells whether this is the demonstration model inside the program.
+func (m Model) Bundled() bool { return m.Text == "" }
+
+func (m Model) open(log *slog.Logger) (*understand.Engine, error) {
+	c := understand.Config{
+		Text: m.Text, Projector: m.Projector, Profile: m.Profile,
+		Threads: m.Threads, Context: m.Context, Logger: log,
+	}
+	if !m.Bundled() {
+		e, err := understand.Open(c)
+		return e, as(BadModel, err)
+	}
+	if m.Projector != "" {
+		return nil, Errorf(Usage, "a projector (%s) was given without its model; give both, or neither for the bundled model", m.Projector)
+	}
+	e, err := understand.OpenBundled(c)
+	return e, as(BadModel, err)
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"strings"
+
+	"sensed/daemon/app"
+	"sensed/daemon/event"
+)
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+func (l *list) Set(s string) error {
+	*l = append(*l, s)
+	return nil
+}
+
+// modelFlags declares the flags that name a model.
+func modelFlags(f *flag.FlagSet) *app.Model {
+	m := &app.Model{}
+	f.StringVar(&m.Text, "model", "", "GGUF `FILE` with the text decoder; without it: the bundled\ndemonstration model")
+	f.StringVar(&m.Projector, "projector", "", "GGUF `FILE` (mmproj) with the vision and audio towers of the same model")
+	f.IntVar(&m.Threads, "threads", 0, "`N` threads that compute; without it: one for each processor")
+	return m
+}
+
+func inferCommand() command {
+	return command{
+		name:    "infer",
+		args:    "[--model M --projector P] [--image F]... [--audio F] [--video F] [--task T] [FLAGS]",
+		summary: "ask the model once about pictures, a video or sound",
+		about: `
+Prints the answer, or with --json one object: task, text, objects (label,
+box_2d as [y1, x1, y2, x2] on a grid of 1000 by 1000, score), prompt_tokens,
+answer_tokens and the milliseconds of each stage.
+
+Pictures are PNG, JPEG, GIF, WebP or BMP; sound is WAV of any rate, width and up
+to 8 channels; a video is what ffmpeg reads, looked at once a second for its
+first minute. Sound of more than 30 seconds is split at pauses; nothing is lost.
+
+Without --task: a caption for pictures and videos, a transcript for sound, and
+with --prompt the answer to that.`,
+		example: `
+sensed infer --image scene.png
+sensed infer --image scene.png --task detect --labels cat,dog --json
+sensed infer --audio speech.wav
+sensed infer --model gemma-4-E2B-it-Q4_0.gguf --projector mmproj-gemma-4-E2B-it-Q8_0.gguf \
+             --image door.jpg --prompt "Is the door open? Answer yes or no."`,
+		prepare: prepareInfer,
+	}
+}
+
+func prepareInfer(f *flag.FlagSet) func(context.Context, streams, []string) error {
+	model := modelFlags(f)
+	var q app.Question
+	var labels, kind string
+	f.StringVar(&model.Profile, "profile", "", "JSON `FILE` with the prompts of the model; without it: found by its name")
+	f.Var((*list)(&q.Images), "image", "picture `FILE`; may be given several times")
+	f.StringVar(&q.Audio, "audio", "", "WAV `FILE`")
+	f.StringVar(&q.Video, "video", "", "video `FILE`")
+	f.StringVar(&kind, "task", "", "`TASK`: caption, detect, transcribe, translate or point")
+	f.StringVar(&labels, "labels", "", "detect: what to look for, point: the one thing, as `A,B`")
+	f.StringVar(&q.Task.Prompt, "prompt", "", "the question, or the `TEXT` that a task asks with")
+	f.StringVar(&q.Task.System, "system", "", "`TEXT` of the system turn")
+	f.StringVar(&q.Task.Language, "language", "", "`LANGUAGE` that is spoken")
+	f.StringVar(&q.Task.Into, "into", "", "translate: the `LANGUAGE` wanted")
+	f.IntVar(&q.Task.MaxTokens, "max-tokens", 0, "`N` tokens that the answer may have; without it: the task's usual")
+	f.IntVar(&q.Task.ImageTokens, "image-tokens", 0, "detail of a picture, `N` = 70, 140, 280, 560 or 1120; without it: the model's usual")
+	f.BoolVar(&q.JSON, "json", false, "print one JSON object")
+	return func(ctx context.Context, s streams, args []string) error {
+		if err := noArgs(args); err != nil {
+			return err
+		}
+		switch q.Task.ImageTokens {
+		case 0, 70, 140, 280, 560, 1120:
+		default:
+			return app.Errorf(app.Usage, "--image-tokens is %d; choose 70, 140, 280, 560 or 1120", q.Task.ImageTokens)
+		}
+		if q.Task.MaxTokens < 0 || model.Threads < 0 {
+			return app.Errorf(app.Usage, "--max-tokens and --threads cannot be negative")
+		}
+		q.Task.Kind, q.Task.Labels, q.Model = event.TaskKind(kind), split(labels), *model
+		return app.Infer(ctx, q, s.out, s.err, logTo(s, slog.LevelWarn))
+	}
+}
+
+// split cuts a list at its commas and drops what is empty.
+func split(s string) []string {
+	var out []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+func logTo(s streams, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+
+	"sensed/daemon/app"
+)
+
+func runCommand() command {
+	return command{
+		name:    "run",
+		args:    "--config FILE [--check]",
+		summary: "run the daemon that a configuration describes",
+		about: `
+Opens the configured cameras and microphones, asks the model about them and
+publishes the answers to the configured MQTT broker, or to one of its own on
+this machine. A source that fails, or a broker that is not there, is tried again
+and stops nothing else. SIGTERM and SIGINT end it within five seconds.
+
+Topics: sensed/NODE/status is online or offline; sensed/NODE/SOURCE/KIND carries
+events as JSON, KIND being caption, objects, transcript, answer, motion, sound,
+pin or status.`,
+		example: `
+sensed run --config sensed.yaml --check
+sensed run --config sensed.yaml
+mosquitto_sub -v -t 'sensed/#'`,
+		prepare: func(f *flag.FlagSet) func(context.Context, streams, []string) error {
+			path := f.String("config", "", "YAML `FILE` that says what to do")
+			check := f.Bool("check", false, "only say whether the configuration is right")
+			return func(ctx context.Context, s streams, args []string) error {
+				if err := noArgs(args); err != nil {
+					return err
+				}
+				if *path == "" {
+					return app.Errorf(app.Usage, "--config is missing; it names the YAML file that says what to do")
+				}
+				c, err := app.Load(*path)
+				if err != nil {
+					return err
+				}
+				if *check {
+					_, err := fmt.Fprintf(s.out, "%s is right: node %s, %d sources, %d triggers\n", *path, c.Node, len(c.Sources), len(c.Triggers))
+					return err
+				}
+				err = app.Run(ctx, c, app.NewLog(c.Log, s.err))
+				if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+					return nil // a signal is how the daemon ends
+				}
+				return err
+			}
+		},
+	}
+}
