@@ -68,7 +68,7 @@ func quietest(levels []float64, quiet []bool, from, to int) (middle int, clean b
 	middle = to
 	for i := from; i+quietFrames <= min(to, len(levels)); i++ {
 		loudest := slices.Max(levels[i : i+quietFrames])
-		if loudest < best {
+		if loudest <= best { // the later of two, for longer stretches
 			best, middle = loudest, i+quietFrames/2
 			clean = !slices.Contains(quiet[i:i+quietFrames], false)
 		}
