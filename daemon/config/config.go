@@ -99,7 +99,9 @@ type Gate struct {
 type Motion struct {
 	Sensitivity float64 // 0..1
 	MinArea     float64 // share of the picture that must move, 0..1
-	Masks       []Mask  // where motion does not count
+	// Again asks again while a motion lasts, at most this often; 0: once.
+	Again time.Duration
+	Masks []Mask // where motion does not count
 }
 
 // Mask is a rectangle [y1, x1, y2, x2] on a grid of 1000 by 1000, like a box.
@@ -108,7 +110,6 @@ type Mask [4]int
 // Speech is the gate of a microphone.
 type Speech struct {
 	Sensitivity float64       // 0..1
-	Min         time.Duration // shorter sounds are ignored
 	Pause       time.Duration // this much silence ends what was said
 	Max         time.Duration // longer speech is split
 }
@@ -147,11 +148,13 @@ func Default() *Config {
 }
 
 // DefaultMotion is the motion gate of a camera whose file does not speak of it.
-func DefaultMotion() *Motion { return &Motion{Sensitivity: 0.5, MinArea: 0.005} }
+func DefaultMotion() *Motion {
+	return &Motion{Sensitivity: 0.5, MinArea: 0.005, Again: 10 * time.Second}
+}
 
 // DefaultSpeech is the speech gate of a microphone whose file does not speak of it.
 func DefaultSpeech() *Speech {
-	return &Speech{Sensitivity: 0.5, Min: 200 * time.Millisecond, Pause: 700 * time.Millisecond, Max: 28 * time.Second}
+	return &Speech{Sensitivity: 0.5, Pause: 600 * time.Millisecond, Max: 28 * time.Second}
 }
 
 func defaultTrigger() Trigger {

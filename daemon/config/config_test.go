@@ -36,7 +36,7 @@ func TestSampleIsComplete(t *testing.T) {
 					{Kind: "prompt", Name: "parcel", Prompt: "Is there a parcel on the doorstep? Answer yes or no.",
 						Every: 5 * time.Minute, ImageTokens: 280, MaxTokens: 16},
 				},
-				Gate: Gate{Motion: &Motion{Sensitivity: 0.5, MinArea: 0.005, Masks: []Mask{{0, 0, 200, 1000}}}},
+				Gate: Gate{Motion: &Motion{Sensitivity: 0.5, MinArea: 0.005, Again: 10 * time.Second, Masks: []Mask{{0, 0, 200, 1000}}}},
 			},
 			{
 				Name:   "hall",
@@ -92,7 +92,7 @@ triggers:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Gate{{Motion: DefaultMotion()}, {Speech: DefaultSpeech()}, {Always: true}, {Motion: &Motion{Sensitivity: 0.5, MinArea: 0.1}}, {Speech: DefaultSpeech()}}
+	want := []Gate{{Motion: DefaultMotion()}, {Speech: DefaultSpeech()}, {Always: true}, {Motion: &Motion{Sensitivity: 0.5, MinArea: 0.1, Again: 10 * time.Second}}, {Speech: DefaultSpeech()}}
 	for i, w := range want {
 		if d := cmp.Diff(w, c.Sources[i].Gate); d != "" {
 			t.Errorf("gate of source %d:\n%s", i, d)
@@ -175,8 +175,12 @@ var problems = []struct{ name, text, want string }{
 	{"profile alone", "model: {profile: p.json}\n", `model.profile: a profile without a model`},
 	{"node with hash", "node: 'a#'\n", `node: "a#" has a character that MQTT topics`},
 	{"node empty", "node: ''\n", `node: it has no name`},
-	{"node long", "node: " + strings.Repeat("x", 65) + "\n", `node: the name is longer than 64 letters`},
-	{"node with bell", "node: \"a\\u0007\"\n", `node: "a\a" has space around it or characters that do not print`},
+	{"node long", "node: " + strings.Repeat("x", 65) + "\n", `node: the name is longer than 64 bytes`},
+	{"node with bell", "node: \"a\\u0007\"\n", `node: "a\a" has a space or a character that does not print`},
+	{"node with space", "node: front door\n", `node: "front door" has a space`},
+	{"source named as a pin", "sources: [{name: GPIO17, source: 'scene:'}]\ntriggers: [{pin: GPIO17}]\n", `a source is named "GPIO17" too`},
+	{"min_area 1", "sources: [{name: a, source: 'scene:', gate: {motion: {min_area: 1}}}]\n", `more than the whole picture cannot move`},
+	{"again", "sources: [{name: a, source: 'scene:', gate: {motion: {again: 1ms}}}]\n", `again: 1ms is out of bounds`},
 	{"source without name", "sources: [{source: 'scene:'}]\n", `f:1:11: sources[0].name: it has no name`},
 	{"source without device", "sources:\n  - name: a\n", `f:2:5: sources[0].source: it does not say which device`},
 	{"empty source", "sources: [~]\n", `sources[0]`},
@@ -200,7 +204,7 @@ var problems = []struct{ name, text, want string }{
 	{"image tokens of sound", "sources: [{name: a, source: 'wav:x', tasks: [{kind: transcribe, image_tokens: 70}]}]\n", `a microphone gives no pictures`},
 	{"motion of sound", "sources: [{name: a, source: 'wav:x', gate: {motion: true}}]\n", `a microphone sees no motion`},
 	{"speech of pictures", "sources: [{name: a, source: 'scene:', gate: {speech: {}}}]\n", `a camera hears nothing`},
-	{"speech max", "sources: [{name: a, source: 'wav:x', gate: {speech: {max: 40s}}}]\n", `max: 40s is out of bounds; write a time from 1s to 30s`},
+	{"speech max", "sources: [{name: a, source: 'wav:x', gate: {speech: {max: 40s}}}]\n", `max: 40s is out of bounds; write a time from 10s to 30s`},
 	{"mask of three", "sources: [{name: a, source: 'scene:', gate: {motion: {masks: [[1, 2, 3]]}}}]\n", `a mask has four numbers, this one has 3`},
 	{"mask inside out", "sources: [{name: a, source: 'scene:', gate: {motion: {masks: [[9, 0, 3, 9]]}}}]\n", `masks[0]: [9 0 3 9] is no rectangle`},
 	{"trigger without pin", "triggers: [{edge: both}]\n", `triggers[0].pin: it names no pin`},
@@ -262,7 +266,7 @@ func TestGoodBrokers(t *testing.T) {
 func TestNodeName(t *testing.T) {
 	for in, want := range map[string]string{
 		"porch": "porch", "a/b+c#d": "a-b-c-d", "$SYS": "-SYS", "": "sensed", "///": "sensed", "küche": "küche",
-		"a b\tc\x00": "a-b-c-", "\xff\xfe": "sensed", strings.Repeat("ä", 100): strings.Repeat("ä", 64),
+		"a b\tc\x00": "a-b-c-", "\xff\xfe": "sensed", strings.Repeat("ä", 100): strings.Repeat("ä", 32),
 	} {
 		got := NodeName(in)
 		if got != want {

@@ -62,7 +62,7 @@ func TestParseDeviceErrors(t *testing.T) {
 		"v4l2:/d?size=640":                   "write width and height such as 640x480",
 		"v4l2:/d?size=8x8":                   "write width and height",
 		"v4l2:/d?size=640x480x2":             "write width and height",
-		"v4l2:/d?format=mpeg":                `did you mean "mjpeg"?`,
+		"v4l2:/d?format=mjpg":                `did you mean "mjpeg"?`,
 		"scene:?seed=-1":                     "write a whole number from 0",
 		"scene:?seed=1.5":                    "write a whole number from 0",
 		"wav:/x?gap=1":                       "write a time such as 1.5s, from 0s to 3600s",
@@ -95,7 +95,7 @@ func TestDeviceOptions(t *testing.T) {
 	if w, h := s.Size("size", 1, 2); w != 1 || h != 2 {
 		t.Errorf("default size %dx%d", w, h)
 	}
-	if s.Int("seed", 9) != 3 || s.Int("frames", 9) != 9 || s.Float("fps", 2) != 2 || s.Text("format", "x") != "x" {
+	if s.Int("seed", 9) != 3 || s.Int("none", 9) != 9 || s.Float("fps", 2) != 2 || s.Text("format", "x") != "x" {
 		t.Errorf("%+v", s)
 	}
 	w := parse("wav:/x?gap=1500ms&loop")

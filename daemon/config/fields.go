@@ -128,6 +128,7 @@ func (r *reader) gate(n ast.Node, path string, g *Gate) {
 			if on := r.orSwitch(n, path, []field{
 				{"sensitivity", r.number(&m.Sensitivity)},
 				{"min_area", r.number(&m.MinArea)},
+				{"again", r.duration(&m.Again)},
 				{"masks", r.list(func(n ast.Node, path string) { m.Masks = append(m.Masks, r.mask(n, path)) })},
 			}); on {
 				g.Motion = m
@@ -137,7 +138,6 @@ func (r *reader) gate(n ast.Node, path string, g *Gate) {
 			s := DefaultSpeech()
 			if on := r.orSwitch(n, path, []field{
 				{"sensitivity", r.number(&s.Sensitivity)},
-				{"min", r.duration(&s.Min)},
 				{"pause", r.duration(&s.Pause)},
 				{"max", r.duration(&s.Max)},
 			}); on {

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
-	maxName  = 64
-	maxTasks = 8 // of one source: each waits in the scheduler's queue
+	maxName  = 64 // bytes of one level of a topic
+	maxTasks = 8  // of one source: each waits in the scheduler's queue
 )
 
 // NodeName makes a name that may stand in a topic out of a host's name.
@@ -24,8 +25,9 @@ func NodeName(host string) string {
 		}
 		return r
 	}, host)
-	if r := []rune(name); len(r) > maxName {
-		name = string(r[:maxName])
+	for len(name) > maxName {
+		_, last := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-last]
 	}
 	if strings.Trim(name, "-") == "" {
 		return "sensed"
@@ -57,6 +59,9 @@ func (c *Config) check() []Problem {
 	for i, t := range c.Triggers {
 		path := fmt.Sprintf("triggers[%d]", i)
 		k.trigger(path, t, sources)
+		if slices.Contains(sources, t.Pin) && t.Pin != "" {
+			k.wrong(path+".pin", fmt.Sprintf("a source is named %q too, and both publish under their name", t.Pin), "rename the source")
+		}
 		if slices.Contains(pins, t.Pin) && t.Pin != "" {
 			k.wrong(path+".pin", fmt.Sprintf("another trigger has the pin %s too", t.Pin), "name all sources under one")
 		}
@@ -225,6 +230,12 @@ func (k *checker) gate(path string, g Gate, sense Sense) {
 		}
 		k.share(path+".motion.sensitivity", m.Sensitivity)
 		k.share(path+".motion.min_area", m.MinArea)
+		if m.MinArea == 1 {
+			k.wrong(path+".motion.min_area", "more than the whole picture cannot move", "write a number below 1, such as 0.005")
+		}
+		if m.Again != 0 {
+			k.between(path+".motion.again", m.Again, 100*time.Millisecond, 24*time.Hour)
+		}
 		for i, a := range m.Masks {
 			if a[0] < 0 || a[1] < 0 || a[2] > 1000 || a[3] > 1000 || a[0] >= a[2] || a[1] >= a[3] {
 				k.wrong(fmt.Sprintf("%s.motion.masks[%d]", path, i), fmt.Sprintf("%v is no rectangle", a), "write [y1, x1, y2, x2] from 0 to 1000, y1 < y2 and x1 < x2")
@@ -236,9 +247,8 @@ func (k *checker) gate(path string, g Gate, sense Sense) {
 			k.wrong(path+".speech", "a camera hears nothing", "use motion")
 		}
 		k.share(path+".speech.sensitivity", s.Sensitivity)
-		k.between(path+".speech.min", s.Min, 0, 5*time.Second)
-		k.between(path+".speech.pause", s.Pause, 100*time.Millisecond, 10*time.Second)
-		k.between(path+".speech.max", s.Max, time.Second, 30*time.Second)
+		k.between(path+".speech.pause", s.Pause, 100*time.Millisecond, 3*time.Second)
+		k.between(path+".speech.max", s.Max, 10*time.Second, 30*time.Second)
 	}
 }
 
@@ -265,10 +275,12 @@ func (k *checker) topicPart(field, name string) {
 		k.wrong(field, "it has no name", "write one, such as name: door")
 	case strings.ContainsAny(name, "+#/") || strings.HasPrefix(name, "$"):
 		k.wrong(field, fmt.Sprintf("%q has a character that MQTT topics use otherwise", name), "leave out + # / and a $ in front")
-	case len([]rune(name)) > maxName:
-		k.wrong(field, fmt.Sprintf("the name is longer than %d letters", maxName), "shorten it")
-	case strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) || strings.TrimSpace(name) != name:
-		k.wrong(field, fmt.Sprintf("%q has space around it or characters that do not print", name), "use letters, digits and dashes")
+	case len(name) > maxName:
+		k.wrong(field, fmt.Sprintf("the name is longer than %d bytes", maxName), "shorten it")
+	case strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsPrint(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar
+	}):
+		k.wrong(field, fmt.Sprintf("%q has a space or a character that does not print", name), "use letters, digits and dashes")
 	}
 }
 

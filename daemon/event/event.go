@@ -51,7 +51,8 @@ type Event struct {
 	// Text is the caption, the transcript, the answer or, for a status, the
 	// state (online, offline, or a source's state) in words.
 	Text string `json:"text,omitempty"`
-	// Objects is present, and may be empty, exactly in events of kind objects.
+	// Objects is present, and may be empty, exactly in events of kind objects
+	// without an error.
 	Objects []Object `json:"objects,omitzero"`
 	// Task is the name of the configured task that asked.
 	Task string `json:"task,omitempty"`

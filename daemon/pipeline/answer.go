@@ -73,7 +73,11 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 			e.Objects = []event.Object{} // nothing found is an answer
 		}
 	default:
-		e.Text = strings.TrimSpace(r.Text)
+		e.Text = strings.TrimSpace(strings.ToValidUTF8(r.Text, "\uFFFD")) // a cut answer may end inside a letter
+	}
+	if err := e.Validate(); err != nil {
+		e.Objects, e.Text = nil, ""
+		e.Error = "the answer cannot be published: " + err.Error()
 	}
 	if e.Error != "" {
 		p.counts.failed.Add(1)
@@ -140,7 +144,7 @@ func (p *Pipeline) refuse(ds []dropped) {
 // words returns the event of the answer, without the answer.
 func (q *question) words() event.Event {
 	return event.Event{
-		ID: q.id, Kind: wordsOf(q.task.Kind), Source: q.source.Name, Time: q.at,
+		ID: q.id, Kind: wordsOf(q.task.Kind), Node: q.source.p.opts.Node, Source: q.source.Name, Time: q.at,
 		Task: q.task.Name, Sample: q.sample, Duration: q.duration, Level: q.level,
 	}
 }

@@ -24,6 +24,9 @@ func TestEngineErrors(t *testing.T) {
 		}, 0, "out of memory"},
 		{"panic", func(event.Task, event.Input) (event.Result, error) { panic("index out of range") }, 0, "the engine failed: index out of range"},
 		{"too slow", nil, time.Hour, "the model did not answer within 5m0s"},
+		{"bad boxes", func(event.Task, event.Input) (event.Result, error) {
+			return event.Result{Objects: []event.Object{{Label: "dog", Box: [4]int{9, 9, 0, 0}}}}, nil
+		}, 0, "the answer cannot be published: event #2: objects[0]: box_2d [9 9 0 0] is not [y1, x1, y2, x2] on a grid of 1000 by 1000"},
 		{"empty", func(event.Task, event.Input) (event.Result, error) { return event.Result{Text: " \n"}, nil }, 0, "the model gave an empty answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,7 +42,11 @@ func TestEngineErrors(t *testing.T) {
 					}
 				}
 				o := &opener{t: t, scripts: [][]step{frames(2, 400*second)}}
-				b := run(t, Options{Engine: e, Sources: []Source{{Name: "door", OpenCamera: o.camera, Always: true, Tasks: []Task{caption("c")}}}})
+				task, kind := caption("c"), event.Caption
+				if tt.name == "bad boxes" {
+					task.Kind, kind = event.TaskDetect, event.Objects
+				}
+				b := run(t, Options{Engine: e, Sources: []Source{{Name: "door", OpenCamera: o.camera, Always: true, Tasks: []Task{task}}}})
 				after(750 * second)
 				if tt.answer == nil {
 					e.mu.Lock()
@@ -48,11 +55,11 @@ func TestEngineErrors(t *testing.T) {
 				}
 				after(400 * second)
 				b.quiet()
-				lines := b.pub.lines(event.Caption)
-				if len(lines) != 2 || lines[0] != "door caption #2 ! "+tt.want {
+				lines := b.pub.lines(kind)
+				if len(lines) != 2 || lines[0] != fmt.Sprintf("door %s #2 ! %s", kind, tt.want) {
 					t.Fatalf("events %q, want the error %q first", lines, tt.want)
 				}
-				if tt.answer != nil && lines[1] != "door caption #3 fine" {
+				if tt.answer != nil && kind == event.Caption && lines[1] != "door caption #3 fine" {
 					t.Errorf("the next question: %s", lines[1])
 				}
 				if b.p.counts.working.Load() {
@@ -77,6 +84,19 @@ func TestTooLateIsSaid(t *testing.T) {
 		after(200 * second)
 		b.quiet()
 		diff(t, "captions", b.pub.lines(event.Caption), "busy caption #2 about picture 1", "door caption #4 ! it waited too long for the model")
+	})
+}
+
+func TestCutLetterIsMadeWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &opener{t: t, scripts: [][]step{frames(1, second)}}
+		b := run(t, Options{
+			Engine:  &engine{answer: func(event.Task, event.Input) (event.Result, error) { return event.Result{Text: " a caf\xc3"}, nil }},
+			Sources: []Source{{Name: "door", OpenCamera: o.camera, Always: true, Tasks: []Task{caption("c")}}},
+		})
+		after(5 * second)
+		b.quiet()
+		diff(t, "captions", b.pub.lines(event.Caption), "door caption #2 a caf\uFFFD")
 	})
 }
 
