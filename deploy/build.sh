@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds bin/sensed, with the version that git knows.
+# Builds bin/sensed; `sensed version` says which commit it is.
 #
 #   bash deploy/build.sh [FILE]
 set -euo pipefail
@@ -8,7 +8,9 @@ source deploy/setup.sh
 find_go
 
 out=${1:-bin/sensed}
-version=$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
+flags=(-trimpath)
+# go asks git for the commit, and fails where git refuses a tree that somebody
+# else owns.
+git status --short >/dev/null 2>&1 || flags+=(-buildvcs=false)
 mkdir -p "$(dirname "$out")"
-# Without -buildvcs=false go refuses to build a tree that somebody else owns.
-go build -trimpath -buildvcs=false -ldflags "-X main.version=$version" -o "$out" ./daemon/sensed
+go build "${flags[@]}" -o "$out" ./daemon/sensed
