@@ -74,8 +74,8 @@ func (f *testFile) find(name string) *testTensor {
 	return &f.tensors[i]
 }
 
-// parse writes the file and reads it.
-func (f *testFile) parse(tb testing.TB) *gguf.File {
+// encode writes the file.
+func (f *testFile) encode(tb testing.TB) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	w := gguf.NewWriter(&b)
@@ -93,7 +93,13 @@ func (f *testFile) parse(tb testing.TB) *gguf.File {
 	if err := w.Close(); err != nil {
 		tb.Fatal(err)
 	}
-	out, err := gguf.Parse("test.gguf", b.Bytes())
+	return b.Bytes()
+}
+
+// parse writes the file and reads it.
+func (f *testFile) parse(tb testing.TB) *gguf.File {
+	tb.Helper()
+	out, err := gguf.Parse("test.gguf", f.encode(tb))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -168,6 +168,26 @@ func TestTruncateReturnsToThePrefix(t *testing.T) {
 	near(t, "after Truncate", logits(t, s), want, 1e-4)
 }
 
+// After Reserve, reading and telling allocate no buffers.
+func TestReserve(t *testing.T) {
+	ctx := context.Background()
+	m := likeE2B.build(9).open(t, Options{})
+	s := m.NewSession()
+	s.Reserve(1 << 30) // bounded by the context
+	read := func() (*float32, *float32) {
+		if err := s.Append(ctx, Span{IDs: []int{1}}); err != nil {
+			t.Fatal(err)
+		}
+		return &s.cache.layers[0].k[0], &logits(t, s)[0]
+	}
+	keys, out := read()
+	for range m.Context() - 1 {
+		if k, o := read(); k != keys || o != out {
+			t.Fatalf("position %d moved the cache or the logits", s.Len())
+		}
+	}
+}
+
 func TestSessionErrors(t *testing.T) {
 	ctx := context.Background()
 	m := likeE2B.build(9).open(t, Options{Context: 8})
