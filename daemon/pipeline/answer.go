@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -152,8 +151,3 @@ func (q *question) words() event.Event {
 // millis returns a duration in milliseconds. A clock that was set back between
 // its ends must not make it negative.
 func millis(d time.Duration) float64 { return max(0, float64(d)/float64(time.Millisecond)) }
-
-// isStop tells whether err is only the end of ctx.
-func isStop(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Cause(ctx)))
-}

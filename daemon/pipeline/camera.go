@@ -46,9 +46,7 @@ func (s *source) watch(ctx context.Context) error {
 		if f.Image == nil {
 			return errors.New("the camera gave a picture without pixels")
 		}
-		if s.counts.seen.Add(1); !s.well() {
-			s.become(event.OK, "")
-		}
+		s.delivered()
 		e.look(f)
 	}
 }
@@ -82,7 +80,8 @@ func (e *eye) look(f devices.Frame) {
 		moved = e.motion.Push(f.Time, f.Image)
 	}
 	began := moved.Started || moved.Moving && moved.New
-	again := moved.Moving && e.s.Again > 0 && !f.Time.Before(e.asked.Add(e.s.Again))
+	since := f.Time.Sub(e.asked)
+	again := moved.Moving && e.s.Again > 0 && (since >= e.s.Again || since < 0) // the clock may be set back
 	if began {
 		e.id = e.s.p.opts.NewID()
 		e.announce(f, moved.Area)

@@ -241,6 +241,7 @@ type publisher struct {
 	at     []time.Time
 	fail   func(event.Event) error // when set, decides
 	block  bool                    // takes nothing until ctx ends
+	wrong  []error                 // what is wrong with events that came
 }
 
 func (p *publisher) Publish(ctx context.Context, e event.Event) error {
@@ -257,6 +258,9 @@ func (p *publisher) Publish(ctx context.Context, e event.Event) error {
 		if err := p.fail(e); err != nil {
 			return err
 		}
+	}
+	if err := e.Validate(); err != nil {
+		p.wrong = append(p.wrong, err)
 	}
 	p.events, p.at = append(p.events, e), append(p.at, time.Now())
 	return nil
@@ -346,6 +350,9 @@ func (b *bench) stop() (time.Duration, error) {
 	began := time.Now()
 	b.cancel()
 	err := <-b.done
+	for _, w := range b.pub.wrong {
+		b.t.Error(w)
+	}
 	return time.Since(began), err
 }
 

@@ -70,9 +70,7 @@ func (s *source) listen(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if s.counts.seen.Add(1); !s.well() {
-			s.become(event.OK, "")
-		}
+		s.delivered()
 		e.hear(c)
 	}
 }
@@ -86,6 +84,10 @@ func (e *ear) hear(c devices.PCM) {
 		}
 	}
 	for _, k := range e.s.kicked() {
+		if len(e.windows) >= maxKicks { // each holds its own copy of the sound
+			e.s.refuseKick(k, string(schedule.Full))
+			continue
+		}
 		e.windows = append(e.windows, &window{id: k.id, class: schedule.Trigger, announced: true, at: c.Time})
 	}
 	if e.s.Always && !e.collecting() {

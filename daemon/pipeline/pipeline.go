@@ -167,7 +167,10 @@ func New(o Options) (*Pipeline, error) {
 		if t.Open == nil {
 			return nil, fmt.Errorf("pipeline: trigger %q cannot be opened", t.Name)
 		}
-		tr := &trigger{Trigger: t, p: p}
+		if byName[t.Name] != nil {
+			return nil, fmt.Errorf("pipeline: a trigger and a source are named %q", t.Name)
+		}
+		tr := &trigger{Trigger: t, p: p, state: state{p: p, name: t.Name}}
 		for _, name := range t.Starts {
 			src := byName[name]
 			if src == nil {
@@ -253,10 +256,10 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	all, senses, model := newGroup(nil), newGroup(nil), newGroup(nil)
 	senses.all, model.all = all, all
 	for _, s := range p.sources {
-		senses.start("source "+s.Name, func() { s.supervise(sensing) })
+		senses.start("source "+s.Name, func() { s.run(sensing) })
 	}
 	for _, t := range p.triggers {
-		all.start("trigger "+t.Name, func() { t.supervise(sensing) })
+		all.start("trigger "+t.Name, func() { t.run(sensing) })
 	}
 	model.start("the model", func() { p.answerAll(answering) })
 
@@ -285,8 +288,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 func (p *Pipeline) failures() error {
 	var errs []error
 	for _, s := range p.sources {
-		if err := s.failure(); err != nil {
-			errs = append(errs, fmt.Errorf("source %s: %w", s.Name, err))
+		if s.err != nil {
+			errs = append(errs, fmt.Errorf("source %s: %w", s.Name, s.err))
 		}
 	}
 	return errors.Join(errs...)

@@ -5,30 +5,30 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"sensed/daemon/event"
 	"sensed/daemon/schedule"
-	"sensed/devices"
 )
+
+// maxKicks is how many triggers may wait for one source.
+const maxKicks = 4
 
 // source is a configured source at work.
 type source struct {
 	Source
 	p      *Pipeline
 	counts sourceCounts
+	state  state
+	err    error // why it was given up; read when its goroutine has ended
 
 	mu    sync.Mutex
-	state string // as published last; "" before
-	why   string // the sentence published with it
 	kicks []kick // triggers that wait for a picture or sound
-	err   error  // why it was given up
+	down  bool   // triggers are refused
 }
 
 // kick is a trigger's wish that a source looks.
@@ -37,35 +37,13 @@ type kick struct {
 	at time.Time
 }
 
-func newSource(p *Pipeline, s Source) *source { return &source{Source: s, p: p} }
+func newSource(p *Pipeline, s Source) *source {
+	return &source{Source: s, p: p, state: state{p: p, name: s.Name}, down: true}
+}
 
-// supervise opens the source and works with it, again and again.
-func (s *source) supervise(ctx context.Context) {
-	retry := backoff{first: s.p.opts.RetryFirst, max: s.p.opts.RetryMax}
-	for {
-		began := time.Now()
-		err := s.session(ctx)
-		switch {
-		case isStop(ctx, err):
-			s.become(event.Stopped, "")
-			return
-		case errors.Is(err, io.EOF):
-			s.become(event.Ended, "")
-			return
-		}
-		s.become(stateOf(err), err.Error())
-		if s.p.opts.Once {
-			s.giveUp(err)
-			return
-		}
-		if time.Since(began) > s.p.opts.RetryMax {
-			retry.reset() // it was well for a while
-		}
-		if sleep(ctx, retry.next()) != nil {
-			s.become(event.Stopped, "")
-			return
-		}
-	}
+// run opens the source and works with it, again and again.
+func (s *source) run(ctx context.Context) {
+	s.err = s.p.supervise(ctx, s, s.session)
 }
 
 // session opens the device, works until an error and closes it. A panic is an
@@ -90,71 +68,45 @@ func (s *source) closeDevice(c io.Closer) {
 	}
 }
 
+// delivered notes that the device gave something.
+func (s *source) delivered() {
+	if s.counts.seen.Add(1); !s.state.well() {
+		s.become(event.OK, "")
+	}
+}
+
 // become publishes the state of the source when it has changed, and answers the
 // triggers that still wait for it when it is not well.
-func (s *source) become(state, why string) {
+func (s *source) become(is, why string) {
 	s.mu.Lock()
-	same := s.state == state && s.why == why
-	s.state, s.why = state, why
+	s.down = is != event.OK
 	var kicks []kick
-	if state != event.OK {
+	if s.down {
 		kicks, s.kicks = s.kicks, nil
 	}
 	s.mu.Unlock()
+	s.state.become(is, why)
 	for _, k := range kicks {
-		s.refuseKick(k)
+		s.refuseKick(k, notWell(s.Name, is))
 	}
-	if same {
-		return
-	}
-	log := s.p.log.Info
-	if why != "" && state != event.Absent {
-		log = s.p.log.Warn
-	}
-	log("source is "+state, "source", s.Name, "why", why)
-	s.p.publish(event.Event{ID: s.p.opts.NewID(), Kind: event.Status, Source: s.Name, Time: time.Now(), Text: state, Error: why})
-}
-
-// well tells whether the source was last said to be so.
-func (s *source) well() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state == event.OK
-}
-
-// stateOf names the state that an error of a device means.
-func stateOf(err error) string {
-	switch {
-	case errors.Is(err, devices.ErrAbsent):
-		return event.Absent
-	case errors.Is(err, devices.ErrLost):
-		return event.Lost
-	}
-	return event.Failed
-}
-
-func (s *source) giveUp(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.err = err
-}
-
-func (s *source) failure() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
 }
 
 // kick makes the source look at once, or says that it cannot.
 func (s *source) kick(k kick) {
 	s.mu.Lock()
-	well := s.state == event.OK
-	if well {
+	reason := ""
+	switch {
+	case s.down:
+		is, _ := s.state.get()
+		reason = notWell(s.Name, is)
+	case len(s.kicks) == maxKicks:
+		reason = string(schedule.Full)
+	default:
 		s.kicks = append(s.kicks, k)
 	}
 	s.mu.Unlock()
-	if !well {
-		s.refuseKick(k)
+	if reason != "" {
+		s.refuseKick(k, reason)
 	}
 }
 
@@ -167,53 +119,24 @@ func (s *source) kicked() []kick {
 	return k
 }
 
-// refuseKick says for each task that the words a trigger asked for will not come.
-func (s *source) refuseKick(k kick) {
-	s.mu.Lock()
-	state := s.state
-	s.mu.Unlock()
-	if state == "" {
-		state = event.Absent
+// notWell says why a source in this state cannot look.
+func notWell(name, is string) string {
+	switch is {
+	case event.Stopped:
+		return string(schedule.Stopping)
+	case "":
+		is = "not open yet"
 	}
+	return fmt.Sprintf("source %s is %s", name, is)
+}
+
+// refuseKick says for each task that the words a trigger asked for will not come.
+func (s *source) refuseKick(k kick, reason string) {
 	for _, t := range s.Tasks {
 		q := question{source: s, task: t, id: k.id, at: k.at}
 		e := q.words()
-		e.Error = fmt.Sprintf("source %s is %s", s.Name, state)
-		if state == event.Stopped {
-			e.Error = string(schedule.Stopping)
-		}
+		e.Error = reason
 		s.p.publish(e)
-	}
-}
-
-// backoff is the wait between two attempts: it doubles, and a random part of
-// it keeps sources that failed together from coming back together.
-type backoff struct {
-	first, max time.Duration
-	now        time.Duration
-}
-
-// next returns a time between half of and the whole present wait, and doubles it.
-func (b *backoff) next() time.Duration {
-	if b.now == 0 {
-		b.now = b.first
-	}
-	d := min(b.now, b.max)
-	b.now = min(2*d, b.max)
-	return d/2 + mathrand.N(d/2+1)
-}
-
-func (b *backoff) reset() { b.now = 0 }
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

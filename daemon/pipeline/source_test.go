@@ -162,6 +162,11 @@ func TestNewRefuses(t *testing.T) {
 		{with(badSpeech(mic)), "sensitivity"},
 		{func() Options { o := good; o.Triggers = []Trigger{{Name: "p"}}; return o }(), `trigger "p" cannot be opened`},
 		{func() Options {
+			o := with(Source{Name: "p", OpenCamera: cam})
+			o.Triggers = []Trigger{{Name: "p", Open: (&opener{}).pin}}
+			return o
+		}(), `a trigger and a source are named "p"`},
+		{func() Options {
 			o := good
 			o.Triggers = []Trigger{{Name: "p", Open: (&opener{}).pin, Starts: []string{"x"}}}
 			return o

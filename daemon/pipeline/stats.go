@@ -48,9 +48,7 @@ func (p *Pipeline) Stats() Stats {
 		Published: p.counts.published.Load(), Lost: p.counts.lost.Load(),
 	}
 	for _, src := range p.sources {
-		src.mu.Lock()
-		state, why := src.state, src.why
-		src.mu.Unlock()
+		state, why := src.state.get()
 		s.Sources = append(s.Sources, SourceStats{
 			Name: src.Name, State: state, Why: why,
 			Seen: src.counts.seen.Load(), Asked: src.counts.asked.Load(), Answered: src.counts.answered.Load(),

@@ -2,11 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
-	"time"
 
 	"sensed/daemon/event"
 )
@@ -15,32 +12,18 @@ import (
 type trigger struct {
 	Trigger
 	p      *Pipeline
+	state  state
 	starts []*source
-	state  string // as logged last
 }
 
-// supervise opens the pin and works with it, again and again.
-func (t *trigger) supervise(ctx context.Context) {
-	retry := backoff{first: t.p.opts.RetryFirst, max: t.p.opts.RetryMax}
-	for {
-		began := time.Now()
-		err := t.session(ctx)
-		if isStop(ctx, err) || errors.Is(err, io.EOF) {
-			return
-		}
-		if why := err.Error(); why != t.state {
-			t.state = why
-			t.p.log.Warn("a trigger does not work and is tried again", "trigger", t.Name, "error", err)
-		}
-		if time.Since(began) > t.p.opts.RetryMax {
-			retry.reset()
-		}
-		if sleep(ctx, retry.next()) != nil {
-			return
-		}
-	}
+// run opens the pin and works with it, again and again. A pin that fails with
+// Once is only reported: what it would start is seen without it.
+func (t *trigger) run(ctx context.Context) {
+	_ = t.p.supervise(ctx, &t.state, t.session)
 }
 
+// session opens the pin, works until an error and closes it. A panic is an
+// error of this pin.
 func (t *trigger) session(ctx context.Context) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -57,7 +40,7 @@ func (t *trigger) session(ctx context.Context) (err error) {
 			t.p.log.Warn("a trigger could not be closed", "trigger", t.Name, "error", err)
 		}
 	}()
-	t.state = ""
+	t.state.become(event.OK, "") // a pin may be quiet for long
 	for {
 		edge, err := pin.Next(ctx)
 		if err != nil {

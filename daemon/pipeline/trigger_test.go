@@ -10,6 +10,7 @@ import (
 
 	"sensed/daemon/event"
 	"sensed/daemon/gate"
+	"sensed/daemon/schedule"
 	"sensed/devices"
 )
 
@@ -34,9 +35,9 @@ func TestTriggerMakesACameraLook(t *testing.T) {
 		after(20 * second)
 		b.quiet()
 		diff(t, "events", b.pub.lines(event.Pin, event.Caption),
-			"door caption #2 about picture 1", // the timed one
-			"GPIO17 pin #3 high", "door caption #3 about picture 6", "door caption #3 about picture 6",
-			"GPIO17 pin #4 low", "door caption #4 about picture 7", "door caption #4 about picture 7")
+			"door caption #3 about picture 1", // the timed one
+			"GPIO17 pin #4 high", "door caption #4 about picture 6", "door caption #4 about picture 6",
+			"GPIO17 pin #5 low", "door caption #5 about picture 7", "door caption #5 about picture 7")
 	})
 }
 
@@ -56,7 +57,7 @@ func TestTriggerOfASourceThatIsNotThere(t *testing.T) {
 		after(20 * second)
 		b.quiet()
 		diff(t, "events", b.pub.lines(event.Pin, event.Caption),
-			"GPIO17 pin #3 high", "absent caption #3 ! source absent is absent", "failing caption #3 ! source failing is failed")
+			"GPIO17 pin #4 high", "absent caption #4 ! source absent is absent", "failing caption #4 ! source failing is failed")
 	})
 }
 
@@ -71,7 +72,7 @@ func TestTriggerMakesAMicrophoneListen(t *testing.T) {
 		after(40 * second)
 		b.quiet()
 		diff(t, "events", b.pub.lines(event.Pin, event.Transcript),
-			"GPIO17 pin #2 high", "GPIO17 pin #3 high", "hall transcript #2 about 10.0 s", "hall transcript #3 about 10.0 s")
+			"GPIO17 pin #3 high", "GPIO17 pin #4 high", "hall transcript #3 about 10.0 s", "hall transcript #4 about 10.0 s")
 	})
 }
 
@@ -101,12 +102,54 @@ func TestBrokenTriggerIsTriedAgain(t *testing.T) {
 		b := run(t, Options{Triggers: []Trigger{{Name: "GPIO17", Open: p.pin}}})
 		after(60 * second)
 		b.quiet()
-		diff(t, "events", b.pub.lines(event.Pin), "GPIO17 pin #1 high", "GPIO17 pin #2 high")
+		diff(t, "events", b.pub.lines(),
+			"GPIO17 status #1 failed ! no such pin", "GPIO17 status #2 failed ! internal error: boom",
+			"GPIO17 status #3 ok", "GPIO17 pin #4 high", "GPIO17 status #5 lost ! device is lost",
+			"GPIO17 status #6 ok", "GPIO17 pin #7 high", "GPIO17 status #8 stopped")
 		if n := strings.Count(b.log.String(), "no such pin"); n != 1 {
 			t.Errorf("the log says it %d times", n)
 		}
 		if !p.closed() {
 			t.Error("the pin was not closed")
+		}
+	})
+}
+
+// TestManyTriggers: a pin that bounces for ever must not fill the memory.
+func TestManyTriggers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cam := &opener{t: t, scripts: [][]step{frames(2, 10*second)}}
+		mic := &opener{t: t, scripts: [][]step{chunks("", silence(30))}}
+		var bounces []step
+		for range 20 {
+			bounces = append(bounces, press(second/4))
+		}
+		bounces[0].after = 11 * second
+		p := &opener{t: t, scripts: [][]step{bounces}}
+		b := run(t, Options{
+			Sources: []Source{
+				{Name: "door", OpenCamera: cam.camera, Tasks: []Task{caption("c")}},
+				{Name: "hall", OpenMicrophone: mic.microphone, Tasks: []Task{transcribe()}},
+			},
+			Triggers: []Trigger{{Name: "GPIO17", Open: p.pin, Starts: []string{"door", "hall"}}},
+		})
+		after(60 * second)
+		b.quiet()
+		for _, kind := range []event.Kind{event.Caption, event.Transcript} {
+			answered, refused := 0, 0
+			for _, e := range b.pub.all(kind) {
+				switch e.Error {
+				case "":
+					answered++
+				case string(schedule.Full), string(schedule.Newer):
+					refused++
+				default:
+					t.Errorf("%+v", e)
+				}
+			}
+			if answered+refused != 20 || answered == 0 || answered > 4 {
+				t.Errorf("%s: %d answered and %d refused of 20", kind, answered, refused)
+			}
 		}
 	})
 }
