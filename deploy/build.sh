@@ -9,8 +9,12 @@ find_go
 
 out=${1:-bin/sensed}
 flags=(-trimpath)
-# go asks git for the commit, and fails where git refuses a tree that somebody
-# else owns.
-git status --short >/dev/null 2>&1 || flags+=(-buildvcs=false)
+# go asks git for the commit and fails where there is none, or where git refuses
+# a tree that somebody else owns.
+if git rev-parse --verify --quiet HEAD >/dev/null 2>&1; then
+	flags+=(-buildvcs=true)
+else
+	flags+=(-buildvcs=false)
+fi
 mkdir -p "$(dirname "$out")"
 go build "${flags[@]}" -o "$out" ./daemon/sensed
