@@ -229,7 +229,9 @@ var problems = []struct{ name, text, want string }{
 	{"listen", "broker: {listen: 1883}\n", `"1883" is not an address to listen at`},
 	{"listen to the world", "broker: {listen: ':1883'}\n", `":1883" is reachable from other machines`},
 	{"too large", "# " + strings.Repeat("x", maxFile), `f: the file is larger than 65536 bytes`},
-	{"deep", strings.Repeat("[", 3000), `the file is not YAML`},
+	{"deep", "node: a\nsources: " + strings.Repeat("[{", 51), `f:2:1: more than 100 brackets are open here`},
+	{"not so deep", strings.Repeat("[", 90), `the file is not YAML`},
+	{"dashes", strings.Repeat("- ", 1000), `f:1:1: here must be a mapping, not a list`},
 }
 
 func TestProblems(t *testing.T) {

@@ -29,6 +29,10 @@ func (r *reader) file(data []byte, c *Config) {
 		r.problem(position{}, "", fmt.Sprintf("the file is larger than %d bytes", maxFile), "is it the right file?")
 		return
 	}
+	if line := tooDeep(data); line > 0 {
+		r.problem(position{line, 1}, "", fmt.Sprintf("more than %d brackets are open here", maxDepth), "is it the right file?")
+		return
+	}
 	tree, err := parse(data)
 	if err != nil {
 		r.syntax(err)
@@ -45,6 +49,31 @@ func (r *reader) file(data []byte, c *Config) {
 		}
 		r.config(d.Body, c)
 	}
+}
+
+// maxDepth is how many brackets may be open: for each of them the parser looks
+// at the rest of the file again.
+const maxDepth = 100
+
+// tooDeep returns the line in which more brackets than maxDepth are open, or 0.
+// It counts those in texts and comments, too: nobody has so many.
+func tooDeep(data []byte) (line int) {
+	line = 1
+	depth := 0
+	for _, b := range data {
+		switch b {
+		case '\n':
+			line++
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(0, depth-1)
+		}
+		if depth > maxDepth {
+			return line
+		}
+	}
+	return 0
 }
 
 // parse turns the text into a tree. A panic of the parser is an error of the
