@@ -81,12 +81,16 @@ func Infer(ctx context.Context, q Question, out, notes io.Writer, log *slog.Logg
 	}
 
 	var onText func(string)
+	begun := false // something of the answer is written
 	if q.streams(in) {
-		onText = func(s string) { io.WriteString(out, s) }
+		onText = func(s string) {
+			begun = true
+			io.WriteString(out, s)
+		}
 	}
 	res, err := engine.Stream(ctx, q.Task, in, onText)
 	if err != nil {
-		if onText != nil {
+		if begun {
 			fmt.Fprintln(out)
 		}
 		return err

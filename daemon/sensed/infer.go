@@ -32,7 +32,7 @@ func modelFlags(f *flag.FlagSet) *app.Model {
 func inferCommand() command {
 	return command{
 		name:    "infer",
-		args:    "[--model M --projector P] [--image F]... [--audio F] [--video F] [--task T] [FLAGS]",
+		args:    "[--image F]... [--audio F] [--video F] [--task T] [--prompt TEXT] [FLAGS]",
 		summary: "ask the model once about pictures, a video or sound",
 		about: `
 Prints the answer, or with --json one object: task, text, objects (label,
@@ -70,7 +70,7 @@ func prepareInfer(f *flag.FlagSet) func(context.Context, streams, []string) erro
 	f.StringVar(&q.Task.Language, "language", "", "`LANGUAGE` that is spoken")
 	f.StringVar(&q.Task.Into, "into", "", "translate: the `LANGUAGE` wanted")
 	f.IntVar(&q.Task.MaxTokens, "max-tokens", 0, "`N` tokens that the answer may have; without it: the task's usual")
-	f.IntVar(&q.Task.ImageTokens, "image-tokens", 0, "detail of a picture, `N` = 70, 140, 280, 560 or 1120; without it: the model's usual")
+	f.IntVar(&q.Task.ImageTokens, "image-tokens", 0, "detail of a picture, `N` = 70, 140, 280, 560 or 1120;\nwithout it: the model's usual")
 	f.BoolVar(&q.JSON, "json", false, "print one JSON object")
 	return func(ctx context.Context, s streams, args []string) error {
 		if err := noArgs(args); err != nil {

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"io/fs"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sensed/daemon/event"
+	"sensed/deploy/models/tiny"
+)
+
+// expectation is what the reference answers for a sample.
+type expectation struct {
+	Caption    string
+	Objects    []event.Object
+	Transcript string
+}
+
+func expected(t *testing.T) map[string]expectation {
+	t.Helper()
+	data, err := fs.ReadFile(tiny.Files(), tiny.Expected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse[map[string]expectation](t, string(data))
+}
+
+func TestDemoSeesAndHearsEverySample(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "demo", "--once", "--json")
+	if code := p.wait(); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, p.err)
+	}
+	got := map[string]map[event.Kind]event.Event{}
+	kinds := map[event.Kind]int{}
+	var states []string
+	for line := range strings.Lines(p.out.String()) {
+		e := parse[event.Event](t, line)
+		kinds[e.Kind]++
+		if e.Kind == event.Status && e.Source == "" {
+			states = append(states, e.Text)
+		}
+		if got[e.Sample] == nil {
+			got[e.Sample] = map[event.Kind]event.Event{}
+		}
+		if before, twice := got[e.Sample][e.Kind]; twice && e.Sample != "" {
+			t.Errorf("%s: two events of kind %s: %+v and %+v", e.Sample, e.Kind, before, e)
+		}
+		got[e.Sample][e.Kind] = e
+	}
+	for name, want := range expected(t) {
+		if strings.HasSuffix(name, ".wav") {
+			e := got[name][event.Transcript]
+			if e.Text != want.Transcript {
+				t.Errorf("%s: heard %q, want %q", name, e.Text, want.Transcript)
+			}
+			complete(t, name, e)
+			if got[name][event.Sound].ID != e.ID {
+				t.Errorf("%s: the sound was announced as %q, its words came as %q", name, got[name][event.Sound].ID, e.ID)
+			}
+			continue
+		}
+		e := got[name][event.Caption]
+		if e.Text != want.Caption {
+			t.Errorf("%s: caption %q, want %q", name, e.Text, want.Caption)
+		}
+		complete(t, name, e)
+		boxes := got[name][event.Objects]
+		complete(t, name, boxes)
+		if bad := compareBoxes(boxes.Objects, want.Objects); bad != "" {
+			t.Errorf("%s: %s: found %v, want %v", name, bad, boxes.Objects, want.Objects)
+		}
+	}
+	if kinds[event.Motion] == 0 || kinds[event.Sound] == 0 {
+		t.Errorf("announced: %d motions and %d sounds, want some of each", kinds[event.Motion], kinds[event.Sound])
+	}
+	if d := cmp.Diff([]string{"online", "offline"}, states); d != "" {
+		t.Errorf("states of the node (-want +got):\n%s", d)
+	}
+	if notes := p.err.String(); !strings.Contains(notes, "demonstration model") || !strings.Contains(notes, "Gemma 4 E2B") {
+		t.Errorf("standard error does not say what this is:\n%s", notes)
+	}
+}
+
+// complete checks what each answer must carry.
+func complete(t *testing.T, name string, e event.Event) {
+	t.Helper()
+	if e.ID == "" || e.Node != "demo" || e.Source == "" || e.Time.IsZero() || e.Model == "" || e.Error != "" {
+		t.Errorf("%s: event of kind %q lacks something: %+v", name, e.Kind, e)
+	}
+	if l := e.Latency; l == nil || l.Encode <= 0 || l.Prefill <= 0 || l.Decode <= 0 || l.Total < l.Encode+l.Prefill+l.Decode {
+		t.Errorf("%s: latency of kind %q is not plausible: %+v", name, e.Kind, l)
+	}
+}
+
+// compareBoxes pairs the boxes of one label with an intersection over union of
+// at least a half and says what is left over.
+func compareBoxes(got, want []event.Object) string {
+	used := make([]bool, len(got))
+next:
+	for _, w := range want {
+		for i, g := range got {
+			if !used[i] && g.Label == w.Label && overlap(g.Box, w.Box) >= 0.5 {
+				used[i] = true
+				continue next
+			}
+		}
+		return "no box for " + w.Label
+	}
+	if len(got) != len(want) {
+		return "too many boxes"
+	}
+	return ""
+}
+
+// overlap is the intersection over the union of two boxes.
+func overlap(a, b [4]int) float64 {
+	area := func(x [4]int) int { return max(0, x[2]-x[0]) * max(0, x[3]-x[1]) }
+	both := area([4]int{max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])})
+	return float64(both) / float64(area(a)+area(b)-both)
+}
+
+func TestDemoEndsWithASignalAndSumsUp(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "demo")
+	p.out.await(t, " caption ")
+	if code, _ := p.signal(syscall.SIGINT); code != 0 {
+		t.Errorf("exit code %d\n%s", code, p.err)
+	}
+	text := p.out.String()
+	for _, want := range []string{"demonstration model", "4.8 M parameters", "Gemma 4 E2B", "sensed infer --model", "online", "Summary", "captions"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the output lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "\x1b") {
+		t.Error("colours were written to something that is no terminal")
+	}
+}
+
+func TestDemoInterruptedBeforeItSawAllIsAFailure(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "demo", "--once")
+	p.out.await(t, " status ")
+	if code, _ := p.signal(syscall.SIGINT); code != 130 {
+		t.Errorf("exit code %d, want 130\n%s", code, p.err)
+	}
+}
+
+func TestDemoNamesATakenPort(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	code, _, notes := call(t, "", "demo", "--port", port)
+	if code != 1 || !strings.Contains(notes, "cannot listen on 127.0.0.1:"+port) || !strings.Contains(notes, "--port") {
+		t.Errorf("exit code %d: %s", code, notes)
+	}
+}
