@@ -83,7 +83,7 @@ func (a *album) read() error {
 		}
 	}
 	if len(a.list) == 0 {
-		return fmt.Errorf("%s: the folder holds no picture (%s): put one there or correct the path", s, strings.Join(pictureNames, " "))
+		return fmt.Errorf("%s: the folder holds no picture (%s): put one there or correct the path; a video clip is named itself", s, strings.Join(pictureNames, " "))
 	}
 	slices.SortFunc(a.list, naturally)
 	return nil

@@ -12,8 +12,9 @@ import (
 	"sensed/devices"
 )
 
-// patience is how long ffmpeg may take for one picture.
-const patience = 20 * time.Second
+// patience is how long ffmpeg may take for one picture: at one frame a second
+// it decodes all those between, and a Pi 4 takes its time for 4K video.
+const patience = time.Minute
 
 // clip plays a video.
 type clip struct {

@@ -83,8 +83,10 @@ func samples(t testing.TB) map[string][]byte {
 		"rgb16.png":   encoded(t, func(w io.Writer) error { return png.Encode(w, convert(image.NewRGBA64(r))) }),
 		"palette.png": encoded(t, func(w io.Writer) error { return png.Encode(w, convert(image.NewPaletted(r, color.Palette{red, blue}))) }),
 		"plain.jpg":   encoded(t, func(w io.Writer) error { return jpeg.Encode(w, src, &jpeg.Options{Quality: 95}) }),
-		"plain.gif":   encoded(t, func(w io.Writer) error { return gif.Encode(w, convert(image.NewPaletted(r, color.Palette{red, blue})), nil) }),
-		"plain.bmp":   encoded(t, func(w io.Writer) error { return bmp.Encode(w, src) }),
+		"plain.gif": encoded(t, func(w io.Writer) error {
+			return gif.Encode(w, convert(image.NewPaletted(r, color.Palette{red, blue})), nil)
+		}),
+		"plain.bmp": encoded(t, func(w io.Writer) error { return bmp.Encode(w, src) }),
 	}
 	for _, n := range []string{"lossy.webp", "lossless.webp", "progressive.jpg", "cmyk.jpg"} {
 		m[n] = testdata(t, n)
@@ -173,6 +175,13 @@ func TestDecodeTurnsUpright(t *testing.T) {
 		if img.Bounds() != image.Rect(0, 0, 16, 12) || !near(img.At(1, 1), green, 12) || !near(img.At(1, 10), red, 12) || !near(img.At(13, 1), blue, 12) {
 			t.Errorf("orientation %d: %v, %v %v %v", o, img.Bounds(), img.At(1, 1), img.At(1, 10), img.At(13, 1))
 		}
+		for _, src := range []image.Image{image.NewRGBA(image.Rect(0, 0, 2, 3)), image.NewNRGBA(image.Rect(0, 0, 2, 3))} {
+			src.(interface{ Set(x, y int, c color.Color) }).Set(0, 0, green)
+			want := map[int]image.Point{2: {1, 0}, 3: {1, 2}, 4: {0, 2}, 5: {0, 0}, 6: {2, 0}, 7: {2, 1}, 8: {0, 1}}[o]
+			if got := upright(src, o); !near(got.At(want.X, want.Y), green, 0) {
+				t.Errorf("orientation %d: the corner of a %T is not at %v", o, src, want)
+			}
+		}
 		gray := image.NewGray(image.Rect(0, 0, 2, 3))
 		gray.Pix = []byte{1, 2, 3, 4, 5, 6}
 		want := map[int][]byte{2: {2, 1, 4, 3, 6, 5}, 3: {6, 5, 4, 3, 2, 1}, 4: {5, 6, 3, 4, 1, 2}, 5: {1, 3, 5, 2, 4, 6},
@@ -216,7 +225,7 @@ func badFiles(t testing.TB) map[string]struct {
 } {
 	good := samples(t)
 	vp8x := "VP8X\x0a\x00\x00\x00\x00\x00\x00\x00\x0f\x00\x00\x0b\x00\x00" // a canvas of 16x12
-	huge := "VP8 \x0a\x00\x00\x00\x10\x00\x00\x9d\x01\x2a\xff\x3f\xff\x3f"  // a picture of 16383x16383
+	huge := "VP8 \x0a\x00\x00\x00\x10\x00\x00\x9d\x01\x2a\xff\x3f\xff\x3f" // a picture of 16383x16383
 	return map[string]struct {
 		data []byte
 		want string

@@ -120,20 +120,22 @@ func upright(img image.Image, o int) image.Image {
 		}
 		return dst
 	}
-	dst := image.NewRGBA(image.Rect(0, 0, dw, dh))
+	dst := image.NewNRGBA(image.Rect(0, 0, dw, dh))
 	for y := range dh {
 		for x := range dw {
 			sx, sy := from(x, y)
-			var c color.RGBA
+			var c color.NRGBA
 			switch p := img.(type) {
 			case *image.YCbCr:
 				v := p.YCbCrAt(sx, sy)
 				c.R, c.G, c.B = color.YCbCrToRGB(v.Y, v.Cb, v.Cr)
 				c.A = 0xff
-			case *image.RGBA:
-				c = p.RGBAAt(sx, sy)
+			case *image.NRGBA:
+				c = p.NRGBAAt(sx, sy)
+			default:
+				c = color.NRGBAModel.Convert(img.At(sx, sy)).(color.NRGBA)
 			}
-			dst.SetRGBA(x, y, c)
+			dst.SetNRGBA(x, y, c)
 		}
 	}
 	return dst
