@@ -208,6 +208,14 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// Fault makes the error of a mistake that only the user of a field can find,
+// such as a device that refuses its options. It has the field's line and column.
+func (c *Config) Fault(field string, err error) error {
+	k := &checker{c: c}
+	k.wrong(field, err.Error(), "")
+	return c.failed(k.problems)
+}
+
 // failed makes the error of some problems, sorted by place, one per field.
 func (c *Config) failed(problems []Problem) error {
 	slices.SortStableFunc(problems, Problem.compare)

@@ -291,6 +291,23 @@ func TestValidateChangedConfig(t *testing.T) {
 	}
 }
 
+func TestFault(t *testing.T) {
+	c, err := Parse("f", []byte("sources:\n  - name: a\n    source: 'scene:'\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, want := range map[string]string{
+		"sources[0].source":        "f:3:13: sources[0].source: no such place",
+		"sources[0].gate":          "f:2:5: sources[0].gate: no such place",
+		"sources[0].tasks[2].kind": "f:2:5: sources[0].tasks[2].kind: no such place",
+		"led.pin":                  "f: led.pin: no such place",
+	} {
+		if err := c.Fault(field, errors.New("no such place")); err.Error() != want || !IsInvalid(err) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 // write makes a file of the given mode.
 func write(t *testing.T, dir, name, text string, mode os.FileMode) string {
 	t.Helper()
