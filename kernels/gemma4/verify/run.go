@@ -164,7 +164,7 @@ func (c *chatCase) run(v *verifier, r *Result) error {
 	if err := s.Append(v.ctx, spans...); err != nil {
 		return err
 	}
-	got, err := s.Logits()
+	got, err := s.Logits(v.ctx)
 	if err != nil {
 		return err
 	}
