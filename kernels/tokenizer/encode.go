@@ -63,25 +63,21 @@ const none = math.MaxInt32
 // that the vocabulary lacks.
 func (s *sequence) load(t *Tokenizer, text string) {
 	s.ids = s.ids[:0]
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRuneInString(text[i:])
+	for len(text) > 0 {
+		r, n := utf8.DecodeRuneInString(text)
+		character := text[:n]
+		text = text[n:]
 		if r == ' ' {
-			r = '\u2581'
+			r, character = spaceRune, space
 		}
 		id, ok := t.chars[r]
-		switch {
-		case ok && (r != utf8.RuneError || n > 1):
+		if ok && (r != utf8.RuneError || n > 1) {
 			s.ids = append(s.ids, id)
-		case r == '\u2581': // a space that the vocabulary lacks, even as U+2581
-			for _, b := range []byte(space) {
-				s.ids = append(s.ids, t.bytes[b])
-			}
-		default:
-			for _, b := range []byte(text[i : i+n]) {
-				s.ids = append(s.ids, t.bytes[b])
-			}
+			continue
 		}
-		i += n
+		for _, b := range []byte(character) {
+			s.ids = append(s.ids, t.bytes[b])
+		}
 	}
 }
 

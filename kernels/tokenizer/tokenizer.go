@@ -23,7 +23,10 @@ import (
 const (
 	model  = "gemma4" // tokenizer.ggml.model
 	prefix = "tokenizer.ggml."
-	space  = "\u2581" // stands for a space inside the vocabulary
+
+	// What stands for a space inside the vocabulary.
+	space     = "\u2581"
+	spaceRune = '\u2581'
 )
 
 // The types of tokens, numbered as in the files; every other type is handled
