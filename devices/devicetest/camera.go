@@ -50,8 +50,7 @@ func Camera(t *testing.T, name string, open func(t *testing.T) devices.Camera, o
 	for _, p := range parts {
 		t.Run(name+"/"+p.name, func(t *testing.T) {
 			if r, w, err := os.Pipe(); err == nil { // the runtime opens its poller now, and keeps it
-				r.Close()
-				w.Close()
+				_, _ = r.Close(), w.Close()
 			}
 			before := count()
 			cam := open(t)
@@ -153,7 +152,7 @@ func checkEndedContext(cam devices.Camera, o CameraOpts) error {
 	for range 2 {
 		_, err := within(func() (devices.Frame, error) { return cam.Next(ctx) })
 		if !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Next with an ended context returned %v", err)
+			return fmt.Errorf("call of Next with an ended context returned %v", err)
 		}
 	}
 	if _, err := next(cam); err != nil {
@@ -177,13 +176,13 @@ func checkCancel(cam devices.Camera, o CameraOpts) error {
 		}
 		_, err = within(func() (devices.Frame, error) { return cam.Next(ctx) })
 	}
-	if o.Finite && err == io.EOF {
+	if o.Finite && errors.Is(err, io.EOF) {
 		return nil
 	}
 	if !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Next whose context was cancelled returned %v", err)
+		return fmt.Errorf("call of Next whose context was cancelled returned %v", err)
 	}
-	if _, err := next(cam); err != nil && !(o.Finite && err == io.EOF) {
+	if _, err := next(cam); err != nil && (!o.Finite || !errors.Is(err, io.EOF)) {
 		return fmt.Errorf("after a cancelled Next: %w", err)
 	}
 	return nil
@@ -194,7 +193,7 @@ func checkEnd(cam devices.Camera, o CameraOpts) error {
 	n := 0
 	for ; o.Finite || n < 2*o.Frames; n++ {
 		_, err := next(cam)
-		if err == io.EOF && o.Finite {
+		if errors.Is(err, io.EOF) && o.Finite {
 			break
 		}
 		if err != nil {
@@ -207,7 +206,7 @@ func checkEnd(cam devices.Camera, o CameraOpts) error {
 	if n < o.Frames {
 		return fmt.Errorf("the camera ended after %d frames, want at least %d", n, o.Frames)
 	}
-	if _, err := next(cam); err != io.EOF {
+	if _, err := next(cam); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("after its end the camera returned %v, want io.EOF", err)
 	}
 	return nil

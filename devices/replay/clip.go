@@ -49,7 +49,7 @@ func (c *clip) start(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = &BadFile{Name: filepath.Base(c.src.o.Path), Why: "is a video without pictures: replace it"}
 		}
 		return fmt.Errorf("%s: %w", c.src, err)
@@ -101,7 +101,7 @@ func (c *clip) advance(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // ffmpeg goes on; its picture waits
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: after %d pictures: %w", c.src, c.pass, err)
 	}
 	c.run.close()

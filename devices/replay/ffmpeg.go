@@ -83,10 +83,10 @@ func startDecoder(program, path, filter string, lim Limits) (*decoder, error) {
 	cmd.Stdout, cmd.Stderr = w, said
 	cmd.WaitDelay = time.Second
 	err = cmd.Start()
-	w.Close()
+	_ = w.Close()
 	if err != nil {
 		cancel()
-		r.Close()
+		_ = r.Close()
 		return nil, fmt.Errorf("%s cannot be started: %w", exe, err)
 	}
 	d := &decoder{name: name, frames: make(chan image.Image), cancel: cancel, done: make(chan struct{})}
@@ -98,17 +98,18 @@ func startDecoder(program, path, filter string, lim Limits) (*decoder, error) {
 func (d *decoder) pump(ctx context.Context, cmd *exec.Cmd, r *os.File, said *tail, lim Limits) {
 	defer close(d.done)
 	err := d.read(ctx, r, lim)
-	r.Close() // an ffmpeg that still writes ends with a broken pipe
-	if err != io.EOF {
+	whole := errors.Is(err, io.EOF)
+	_ = r.Close() // an ffmpeg that still writes ends with a broken pipe
+	if !whole {
 		d.cancel()
 	}
 	wait := cmd.Wait()
 	switch {
-	case ctx.Err() != nil && (err == nil || err == io.EOF || errors.Is(err, context.Canceled)):
+	case ctx.Err() != nil && (whole || errors.Is(err, context.Canceled)):
 		d.err = context.Canceled
-	case wait != nil || err != io.EOF:
+	case wait != nil || !whole:
 		reason := said.String()
-		if reason == "" && err != nil && err != io.EOF {
+		if reason == "" && !whole {
 			reason = err.Error()
 		}
 		if reason == "" && wait != nil {

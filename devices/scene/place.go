@@ -158,8 +158,8 @@ func room(c *canvas, r *rand.Rand) int {
 }
 
 func plain(c *canvas, r *rand.Rand) int {
-	any := func() rgb { return rgb{uniform(r, 30, 230), uniform(r, 30, 230), uniform(r, 30, 230)} }
-	c.band(0, c.h, any(), any())
+	colour := func() rgb { return rgb{uniform(r, 30, 230), uniform(r, 30, 230), uniform(r, 30, 230)} }
+	c.band(0, c.h, colour(), colour())
 	c.texture(r, 0, c.h, between(r, 2, 40), uniform(r, 0, 12))
 	return 0
 }

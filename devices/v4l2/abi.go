@@ -113,8 +113,6 @@ const (
 	capStreaming          = 0x4000000
 	capDeviceCaps         = 0x80000000
 
-	capTimePerFrame = 0x1000
-
 	bufTypeVideoCapture = 1
 	memoryMMap          = 1
 	fieldNone           = 1
@@ -148,7 +146,7 @@ const (
 	iocWrite = 1 << 30
 	iocRead  = 2 << 30
 
-	vidiocQueryCap  = iocRead | unsafe.Sizeof(capability{})<<16 | 'V'<<8 | 0
+	vidiocQueryCap  = iocRead | unsafe.Sizeof(capability{})<<16 | 'V'<<8
 	vidiocEnumFmt   = iocRead | iocWrite | unsafe.Sizeof(fmtDesc{})<<16 | 'V'<<8 | 2
 	vidiocSetFmt    = iocRead | iocWrite | unsafe.Sizeof(format{})<<16 | 'V'<<8 | 5
 	vidiocReqBufs   = iocRead | iocWrite | unsafe.Sizeof(requestBuffers{})<<16 | 'V'<<8 | 8

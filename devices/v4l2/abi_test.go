@@ -70,7 +70,6 @@ func layouts() map[string]uint64 {
 		"V4L2_CAP_META_CAPTURE":                                           capMetaCapture,
 		"V4L2_CAP_STREAMING":                                              capStreaming,
 		"V4L2_CAP_DEVICE_CAPS":                                            capDeviceCaps,
-		"V4L2_CAP_TIMEPERFRAME":                                           capTimePerFrame,
 		"V4L2_BUF_TYPE_VIDEO_CAPTURE":                                     bufTypeVideoCapture,
 		"V4L2_MEMORY_MMAP":                                                memoryMMap,
 		"V4L2_FIELD_NONE":                                                 fieldNone,

@@ -42,7 +42,7 @@ func (linux) open(path string) (port, error) {
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return nil, err
 	}
 	return &node{fd, wake}, nil
@@ -75,14 +75,14 @@ func (n *node) wait(ctx context.Context, limit time.Duration) error {
 	woken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(woken)
-		unix.Write(n.wake, binary.NativeEndian.AppendUint64(nil, 1))
+		_, _ = unix.Write(n.wake, binary.NativeEndian.AppendUint64(nil, 1)) // fails only when it is set already
 	})
 	defer func() {
 		if !stop() {
 			<-woken // it writes to n.wake: not after this call
 		}
 		var b [8]byte
-		unix.Read(n.wake, b[:])
+		_, _ = unix.Read(n.wake, b[:]) // fails when nobody wrote
 	}()
 	deadline := time.Now().Add(limit)
 	for {
@@ -95,7 +95,7 @@ func (n *node) wait(ctx context.Context, limit time.Duration) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err == unix.EINTR:
+		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return err
 		case fds[0].Revents != 0:
@@ -110,7 +110,7 @@ func (n *node) close() error { return errors.Join(unix.Close(n.fd), unix.Close(n
 func retry(call func() (int, error)) (int, error) {
 	for {
 		v, err := call()
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return v, err
 		}
 	}

@@ -100,7 +100,7 @@ func (s *Source) Open(ctx context.Context) (devices.Camera, error) {
 	}
 	c := &camera{src: s, port: p}
 	if err := c.setUp(); err != nil {
-		c.Close()
+		_ = c.Close() // the first error counts
 		return nil, err
 	}
 	s.o.Log.Info("camera opened", "device", s.o.Device, "card", c.card, "format", c.format.String(), "buffers", len(c.buffers))
