@@ -165,7 +165,8 @@ func (f *realFFT) magnitudes(s *melScratch) {
 		if k < f.half {
 			c, sn = f.cos[k], f.sin[k]
 		}
-		s.magnitude[k] = math.Hypot(evenRe+c*oddRe+sn*oddIm, evenIm+c*oddIm-sn*oddRe)
+		re, im := evenRe+c*oddRe+sn*oddIm, evenIm+c*oddIm-sn*oddRe
+		s.magnitude[k] = math.Sqrt(re*re + im*im)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// noise fills n bytes with a fixed pattern that testdata/reference.py makes too.
+// noise fills n bytes with a fixed pattern that testdata/pictures.py makes too.
 func noise(n int) []uint8 {
 	out := make([]uint8, n)
 	for i := range out {
@@ -21,7 +21,7 @@ func noise(n int) []uint8 {
 }
 
 // TestResizeEqualsPillow compares checksums of whole pictures with Pillow
-// 13.0.0, Image.resize(..., BICUBIC); testdata/reference.py prints the table.
+// 13.0.0, Image.resize(..., BICUBIC); testdata/pictures.py prints the table.
 func TestResizeEqualsPillow(t *testing.T) {
 	for _, c := range []struct {
 		w, h, toW, toH int
@@ -64,13 +64,69 @@ func TestResizeEqualsPillow(t *testing.T) {
 }
 
 // TestResizedSize holds what get_aspect_ratio_preserving_size of transformers
-// 5.23 returns; testdata/reference.py prints the table.
+// 5.23 returns; testdata/pictures.py prints the table.
 func TestResizedSize(t *testing.T) {
 	for _, c := range []struct{ w, h, budget, toW, toH int }{
 		{640, 480, 70, 432, 336},
+		{640, 480, 140, 624, 480},
 		{640, 480, 280, 912, 672},
+		{640, 480, 560, 1296, 960},
+		{640, 480, 1120, 1824, 1344},
+		{480, 640, 70, 336, 432},
+		{480, 640, 140, 480, 624},
+		{480, 640, 280, 672, 912},
+		{480, 640, 560, 960, 1296},
+		{480, 640, 1120, 1344, 1824},
+		{1920, 1080, 70, 528, 288},
+		{1920, 1080, 140, 720, 384},
+		{1920, 1080, 280, 1056, 576},
+		{1920, 1080, 560, 1488, 816},
+		{1920, 1080, 1120, 2112, 1200},
+		{1, 1, 70, 384, 384},
+		{1, 1, 140, 528, 528},
+		{1, 1, 280, 768, 768},
+		{1, 1, 560, 1104, 1104},
+		{1, 1, 1120, 1584, 1584},
+		{30000, 1, 70, 3360, 48},
+		{30000, 1, 140, 6720, 48},
 		{30000, 1, 280, 13440, 48},
+		{30000, 1, 560, 26880, 48},
+		{30000, 1, 1120, 53760, 48},
 		{1, 30000, 70, 48, 3360},
+		{1, 30000, 140, 48, 6720},
+		{1, 30000, 280, 48, 13440},
+		{1, 30000, 560, 48, 26880},
+		{1, 30000, 1120, 48, 53760},
+		{47, 49, 70, 384, 384},
+		{47, 49, 140, 528, 576},
+		{47, 49, 280, 768, 816},
+		{47, 49, 560, 1104, 1152},
+		{47, 49, 1120, 1536, 1632},
+		{1000, 7, 70, 3360, 48},
+		{1000, 7, 140, 6720, 48},
+		{1000, 7, 280, 9600, 48},
+		{1000, 7, 560, 13536, 48},
+		{1000, 7, 1120, 19200, 96},
+		{7, 1000, 70, 48, 3360},
+		{7, 1000, 140, 48, 6720},
+		{7, 1000, 280, 48, 9600},
+		{7, 1000, 560, 48, 13536},
+		{7, 1000, 1120, 96, 19200},
+		{4056, 3040, 70, 432, 336},
+		{4056, 3040, 140, 624, 480},
+		{4056, 3040, 280, 912, 672},
+		{4056, 3040, 560, 1296, 960},
+		{4056, 3040, 1120, 1824, 1344},
+		{100, 10000, 70, 48, 3360},
+		{100, 10000, 140, 48, 5664},
+		{100, 10000, 280, 48, 8016},
+		{100, 10000, 560, 96, 11328},
+		{100, 10000, 1120, 144, 16032},
+		{335, 2, 70, 3360, 48},
+		{335, 2, 140, 6720, 48},
+		{335, 2, 280, 10368, 48},
+		{335, 2, 560, 14688, 48},
+		{335, 2, 1120, 20784, 96},
 	} {
 		h, w, err := ResizedSize(c.h, c.w, c.budget, 16, 3)
 		if err != nil || w != c.toW || h != c.toH {
