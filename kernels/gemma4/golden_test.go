@@ -15,9 +15,9 @@ import (
 )
 
 // The golden cases were made by transformers 5.23 in float32 with eager
-// attention from a random model of Gemma 4's shape. They are too large to be
-// part of the project: SENSED_GOLDEN names the folder that holds cases/,
-// text-f16.gguf and mmproj-f16.gguf.
+// attention from random models of Gemma 4's shape (testdata/reference.py).
+// testdata/mini is small enough to be part of the project; SENSED_GOLDEN may
+// list more folders like it, separated as in PATH.
 type goldenCases struct {
 	Text []struct {
 		Text   string `json:"text"`
@@ -34,33 +34,37 @@ type goldenCases struct {
 	} `json:"chat"`
 }
 
-// golden opens the golden model and its cases, or skips the test when this
-// machine does not have them.
-func golden(t *testing.T) (*Model, string, goldenCases) {
-	t.Helper()
-	dir := os.Getenv("SENSED_GOLDEN")
-	if dir == "" {
-		t.Skip("SENSED_GOLDEN does not name a folder of golden cases; the tests with the bundled model cover the same code")
+// golden runs a test with each model that there are cases for.
+func golden(t *testing.T, test func(t *testing.T, m *Model, dir string, g goldenCases)) {
+	for _, dir := range append([]string{"testdata/mini"}, filepath.SplitList(os.Getenv("SENSED_GOLDEN"))...) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			find := func(pattern string) string {
+				found, err := filepath.Glob(filepath.Join(dir, pattern))
+				if err != nil || len(found) != 1 {
+					t.Fatalf("%s holds %d files %s, want one", dir, len(found), pattern)
+				}
+				return found[0]
+			}
+			m, err := Open(find("text*.gguf"), find("mmproj*.gguf"), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			cases := filepath.Join(dir, "cases")
+			b, err := os.ReadFile(filepath.Join(cases, "golden.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var g goldenCases
+			if err := json.Unmarshal(b, &g); err != nil {
+				t.Fatal(err)
+			}
+			if len(g.Text) == 0 || len(g.Chat) == 0 {
+				t.Fatalf("%s holds %d text and %d chat cases", cases, len(g.Text), len(g.Chat))
+			}
+			test(t, m, cases, g)
+		})
 	}
-	m, err := Open(filepath.Join(dir, "text-f16.gguf"), filepath.Join(dir, "mmproj-f16.gguf"), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	dir = filepath.Join(dir, "cases")
-	b, err := os.ReadFile(filepath.Join(dir, "golden.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var g goldenCases
-	if err := json.Unmarshal(b, &g); err != nil {
-		t.Fatal(err)
-	}
-	return m, dir, g
 }
 
 // bannedInGolden is the end token of the generation config that made the
@@ -68,58 +72,56 @@ func golden(t *testing.T) (*Model, string, goldenCases) {
 const bannedInGolden = 1
 
 func TestGoldenText(t *testing.T) {
-	m, dir, g := golden(t)
-	if len(g.Text) == 0 {
-		t.Fatal("there are no text cases")
-	}
-	for _, c := range g.Text {
-		ids := append([]int{m.words.BOS()}, m.words.Encode(c.Text, true)...)
-		if !slices.Equal(ids, c.IDs) {
-			t.Errorf("%q: ids %v, want %v", c.Text, ids, c.IDs)
+	golden(t, func(t *testing.T, m *Model, dir string, g goldenCases) {
+		for _, c := range g.Text {
+			ids := append([]int{m.words.BOS()}, m.words.Encode(c.Text, true)...)
+			if !slices.Equal(ids, c.IDs) {
+				t.Errorf("%q: ids %v, want %v", c.Text, ids, c.IDs)
+			}
+			s := m.NewSession()
+			got, err := s.AppendLogits(t.Context(), Span{IDs: c.IDs})
+			if err != nil {
+				t.Fatal(err)
+			}
+			near(t, c.Text, got, readNPY(t, filepath.Join(dir, c.Logits)), 1e-3)
+			checkGreedy(t, s, c.Text, c.Greedy)
 		}
-		s := m.NewSession()
-		got, err := s.AppendLogits(context.Background(), Span{IDs: c.IDs})
-		if err != nil {
-			t.Fatal(err)
-		}
-		near(t, c.Text, got, readNPY(t, filepath.Join(dir, c.Logits)), 1e-3)
-		greedy, err := s.Greedy(context.Background(), len(c.Greedy), bannedInGolden)
-		if err != nil || !slices.Equal(greedy, c.Greedy) {
-			t.Errorf("%q: greedy %v (%v), want %v", c.Text, greedy, err, c.Greedy)
-		}
-	}
+	})
 }
 
 func TestGoldenChat(t *testing.T) {
-	ctx := context.Background()
-	m, dir, g := golden(t)
-	if len(g.Chat) == 0 {
-		t.Fatal("there are no chat cases")
-	}
-	for _, c := range g.Chat {
-		var soft []float32
-		var err error
-		if path := filepath.Join(dir, c.Media); filepath.Ext(path) == ".wav" {
-			soft, err = m.EncodeAudio(ctx, readWAV(t, path))
-		} else {
-			soft, err = m.EncodeImage(ctx, readImage(t, path), c.Budget)
+	golden(t, func(t *testing.T, m *Model, dir string, g goldenCases) {
+		for _, c := range g.Chat {
+			var soft []float32
+			var err error
+			if path := filepath.Join(dir, c.Media); filepath.Ext(path) == ".wav" {
+				soft, err = m.EncodeAudio(t.Context(), readWAV(t, path))
+			} else {
+				soft, err = m.EncodeImage(t.Context(), readImage(t, path), c.Budget)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			spans, err := m.Spans(c.IDs, soft)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := m.NewSession()
+			if err := s.Append(t.Context(), spans...); err != nil {
+				t.Fatal(err)
+			}
+			near(t, c.Logits, logits(t, s), readNPY(t, filepath.Join(dir, c.Logits)), 5e-3)
+			checkGreedy(t, s, c.Logits, c.Greedy)
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		spans, err := m.Spans(c.IDs, soft)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := m.NewSession()
-		if err := s.Append(ctx, spans...); err != nil {
-			t.Fatal(err)
-		}
-		near(t, c.Logits, logits(t, s), readNPY(t, filepath.Join(dir, c.Logits)), 5e-3)
-		greedy, err := s.Greedy(ctx, len(c.Greedy), bannedInGolden)
-		if err != nil || !slices.Equal(greedy, c.Greedy) {
-			t.Errorf("%s: greedy %v (%v), want %v", c.Media, greedy, err, c.Greedy)
-		}
+	})
+}
+
+// checkGreedy compares the tokens that follow.
+func checkGreedy(t *testing.T, s *Session, what string, want []int) {
+	t.Helper()
+	got, err := s.Greedy(t.Context(), len(want), bannedInGolden)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%s: greedy %v (%v), want %v", what, got, err, want)
 	}
 }
 
