@@ -88,7 +88,7 @@ func (v *viewer) until(arrived <-chan mqtt.Received, ran <-chan error) error {
 	for !ended || !offline {
 		select {
 		case m := <-arrived:
-			offline = m.Topic == mqtt.StatusTopic(demoNode) && string(m.Payload) == mqtt.Offline
+			offline = m.Topic == mqtt.StatusTopic(demoNode) && string(m.Payload) == event.Offline
 			if werr := v.show(m); werr != nil {
 				return werr
 			}

@@ -95,7 +95,7 @@ func TestRefusesABrokerThatItCannotTrust(t *testing.T) {
 		"name not in it":        {mqtt.Options{URL: strings.Replace(broker.URL(), "127.0.0.1", "localhost", 1), CAFile: certs.CA, CertFile: certs.Client, KeyFile: certs.ClientKey}, "for another host"},
 		"client without one":    {mqtt.Options{URL: broker.URL(), CAFile: certs.CA}, "check cert_file and key_file"},
 		"client of another":     {mqtt.Options{URL: broker.URL(), CAFile: certs.CA, CertFile: strange.Client, KeyFile: strange.ClientKey}, "check cert_file and key_file"},
-		"port without any TLS":  {mqtt.Options{URL: strings.Replace(plain.URL(), "tcp", "mqtts", 1), CAFile: certs.CA}, "cannot be used"},
+		"port without any TLS":  {mqtt.Options{URL: strings.Replace(plain.URL(), "mqtt", "mqtts", 1), CAFile: certs.CA}, "cannot be used"},
 		"TLS port spoken plain": {mqtt.Options{URL: strings.Replace(broker.URL(), "mqtts", "mqtt", 1)}, "does not greet"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -213,10 +213,11 @@ func TestRefusesEventsWithoutATopic(t *testing.T) {
 		{func(e *event.Event) { e.Source = "$SYS" }, "belongs to the broker"},
 		{func(e *event.Event) { e.Source = "a\x00b" }, "cannot be printed"},
 		{func(e *event.Event) { e.Source = "front door" }, "space"},
+		{func(e *event.Event) { e.ID = "" }, "id is empty"},
 		{func(e *event.Event) { e.Source = "a\xff" }, "not UTF-8"},
 		{func(e *event.Event) { e.Source = strings.Repeat("x", 65) }, "longer than 64"},
 		{func(e *event.Event) { e.Node = "other" }, `node "other"`},
-		{func(e *event.Event) { e.Kind = "status/x" }, "unknown kind"},
+		{func(e *event.Event) { e.Kind = "status/x" }, "is unknown"},
 		{func(e *event.Event) { e.Text = strings.Repeat("x", mqtt.MaxPayload) }, "over the limit"},
 	} {
 		e := caption(1)

@@ -35,7 +35,7 @@ func TestPublishesEventsOnTheirTopics(t *testing.T) {
 		{ID: "2", Kind: event.Transcript, Source: "desk", Text: "turn on the camera"},
 		{ID: "3", Kind: event.Answer, Source: "door", Text: "Yes."},
 		{ID: "4", Kind: event.Pin, Source: "GPIO17", Text: "high"},
-		{ID: "5", Kind: event.Status, Source: "door", Text: "running"},
+		{ID: "5", Kind: event.Status, Source: "door", Text: event.OK},
 	}
 	for i := range events {
 		events[i].Node, events[i].Time = "porch", when
@@ -120,7 +120,7 @@ func TestBrokerSaysOfflineForAKilledProcess(t *testing.T) {
 func TestComesBackAfterABrokenConnection(t *testing.T) {
 	broker := mqtttest.Start(t, mqtttest.Options{})
 	heard := mqtttest.Listen(t, broker.URL(), "sensed/#", nil)
-	proxy := newProxy(t, strings.TrimPrefix(broker.URL(), "tcp://"), func(int) int64 { return -1 })
+	proxy := newProxy(t, strings.TrimPrefix(broker.URL(), "mqtt://"), func(int) int64 { return -1 })
 	p := run(t, mqtt.Options{URL: proxy.url()})
 	heard.AwaitMessage("sensed/porch/status", "online")
 	proxy.cut()
@@ -211,7 +211,7 @@ func TestLosesNothingOnALineThatBreaksAnywhere(t *testing.T) {
 	broker := mqtttest.Start(t, mqtttest.Options{})
 	heard := mqtttest.Listen(t, broker.URL(), "sensed/porch/door/#", nil)
 	const breaks = 60
-	proxy := newProxy(t, strings.TrimPrefix(broker.URL(), "tcp://"), func(n int) int64 {
+	proxy := newProxy(t, strings.TrimPrefix(broker.URL(), "mqtt://"), func(n int) int64 {
 		if n >= breaks {
 			return -1
 		}
@@ -236,7 +236,7 @@ func TestLosesNothingOnALineThatBreaksAnywhere(t *testing.T) {
 func TestRepeatsStatesThatTheBrokerForgot(t *testing.T) {
 	broker := mqtttest.Start(t, mqtttest.Options{})
 	p := run(t, mqtt.Options{URL: broker.URL()})
-	state := event.Event{ID: "1", Kind: event.Status, Node: "porch", Source: "door", Text: "running"}
+	state := event.Event{ID: "1", Kind: event.Status, Node: "porch", Source: "door", Text: event.OK, Time: time.Unix(1, 0)}
 	p.publish(t, state)
 	p.log.await(t, slog.LevelInfo, 1)
 	mqtttest.Listen(t, broker.URL(), "sensed/#", nil).AwaitMessage("sensed/porch/door/status", string(mustJSON(t, state)))

@@ -11,6 +11,8 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"sensed/daemon/event"
 )
 
 const (
@@ -73,7 +75,7 @@ func (p *Publisher) connect(ctx context.Context) (*session, error) {
 		SetKeepAlive(keepAlive).
 		SetPingTimeout(pingTimeout).
 		SetWriteTimeout(writeTimeout).
-		SetWill(StatusTopic(p.opts.Node), Offline, qos, true).
+		SetWill(StatusTopic(p.opts.Node), event.Offline, qos, true).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { s.lost <- err }).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 			var conn net.Conn
@@ -122,7 +124,7 @@ func (p *Publisher) connect(ctx context.Context) (*session, error) {
 // session left behind, and repeats the states that a restarted broker may have
 // forgotten.
 func (s *session) greet(ctx context.Context) error {
-	if err := s.say(ctx, StatusTopic(s.p.opts.Node), []byte(Online)); err != nil {
+	if err := s.say(ctx, StatusTopic(s.p.opts.Node), []byte(event.Online)); err != nil {
 		return err
 	}
 	for topic, payload := range s.p.retained {
@@ -179,7 +181,7 @@ func (s *session) finish(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	return s.say(ctx, StatusTopic(s.p.opts.Node), []byte(Offline))
+	return s.say(ctx, StatusTopic(s.p.opts.Node), []byte(event.Offline))
 }
 
 // abandon breaks the connection off. Paho's goroutines end with it.

@@ -13,17 +13,11 @@ import (
 // Root is the first level of every topic.
 const Root = "sensed"
 
-// What the node's status topic says, retained.
-const (
-	Online  = "online"
-	Offline = "offline"
-)
-
 // maxName bounds the name of a node or a source, in bytes.
 const maxName = 64
 
 // StatusTopic is where a node says whether it is online: the bare words
-// [Online] and [Offline], retained; the broker itself says the latter when the
+// [event.Online] and [event.Offline], retained; the broker itself says the latter when the
 // node is gone without a word.
 func StatusTopic(node string) string { return Root + "/" + node + "/status" }
 
@@ -51,7 +45,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkEvent tells whether an event has a topic of this node.
+// checkEvent tells whether an event has a topic of this node and may be sent.
 func checkEvent(e event.Event, node string) error {
 	if e.Node != node {
 		return fmt.Errorf("mqtt: an event of node %q cannot be published by node %q", e.Node, node)
@@ -59,10 +53,8 @@ func checkEvent(e event.Event, node string) error {
 	if err := CheckName(e.Source); err != nil {
 		return fmt.Errorf("mqtt: source name %q cannot be part of a topic: %w", e.Source, err)
 	}
-	switch e.Kind {
-	case event.Caption, event.Objects, event.Transcript, event.Answer,
-		event.Motion, event.Sound, event.Pin, event.Status:
-		return nil
+	if err := e.Validate(); err != nil {
+		return fmt.Errorf("mqtt: an event of source %q is not fit to be published: %w", e.Source, err)
 	}
-	return fmt.Errorf("mqtt: event of source %q has the unknown kind %q", e.Source, e.Kind)
+	return nil
 }

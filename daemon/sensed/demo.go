@@ -32,7 +32,7 @@ sensed demo --once --json | jq -c 'select(.kind == "caption") | .text'`,
 			var o app.DemoOptions
 			f.BoolVar(&o.Once, "once", false, "end after every sample was seen and heard once; the exit code\ntells whether each got its answers")
 			f.BoolVar(&o.JSON, "json", false, "print one JSON object a line, each with its kind: caption, objects,\ntranscript, motion, sound or status")
-			f.IntVar(&o.Port, "port", 0, "`N` is the port of the broker on 127.0.0.1; without it: any free one")
+			f.IntVar(&o.Port, "port", 0, "`N` port of the broker on 127.0.0.1; without it: any free one")
 			return func(ctx context.Context, s streams, args []string) error {
 				if err := noArgs(args); err != nil {
 					return err

@@ -69,26 +69,18 @@ func (c command) help(f *flag.FlagSet) string {
 	return b.String()
 }
 
-// flagRows returns each flag with its meaning, in the order of their names.
+// flagRows returns each flag with its meaning, in the order of their names. A
+// placeholder in back quotes at the beginning of a flag's usage stands behind
+// the flag and not in its meaning.
 func flagRows(f *flag.FlagSet) [][2]string {
 	var rows [][2]string
 	f.VisitAll(func(fl *flag.Flag) {
-		value, usage := flag.UnquoteUsage(fl)
-		name := "--" + fl.Name
-		if value != "" && !isBool(fl) {
-			name += " " + value
-		}
-		switch fl.DefValue {
-		case "", "0", "false":
-		default:
-			usage += " (" + fl.DefValue + ")"
+		name, usage := "--"+fl.Name, fl.Usage
+		if rest, ok := strings.CutPrefix(usage, "`"); ok {
+			value, meaning, _ := strings.Cut(rest, "`")
+			name, usage = name+" "+value, strings.TrimSpace(meaning)
 		}
 		rows = append(rows, [2]string{name, usage})
 	})
 	return rows
-}
-
-func isBool(fl *flag.Flag) bool {
-	b, ok := fl.Value.(interface{ IsBoolFlag() bool })
-	return ok && b.IsBoolFlag()
 }

@@ -23,9 +23,9 @@ func (l *list) Set(s string) error {
 // modelFlags declares the flags that name a model.
 func modelFlags(f *flag.FlagSet) *app.Model {
 	m := &app.Model{}
-	f.StringVar(&m.Text, "model", "", "GGUF `FILE` with the text decoder; without it: the bundled\ndemonstration model")
-	f.StringVar(&m.Projector, "projector", "", "GGUF `FILE` (mmproj) with the vision and audio towers of the same model")
-	f.IntVar(&m.Threads, "threads", 0, "`N` threads that compute; without it: one for each processor")
+	f.StringVar(&m.Text, "model", "", "`FILE` GGUF file with the text decoder; without it: the bundled\ndemonstration model")
+	f.StringVar(&m.Projector, "projector", "", "`FILE` GGUF file (mmproj) with the vision and audio towers of that model")
+	f.IntVar(&m.Threads, "threads", 0, "`N` how many threads compute; without it: one for each processor")
 	return m
 }
 
@@ -59,18 +59,18 @@ func prepareInfer(f *flag.FlagSet) func(context.Context, streams, []string) erro
 	model := modelFlags(f)
 	var q app.Question
 	var labels, kind string
-	f.StringVar(&model.Profile, "profile", "", "JSON `FILE` with the prompts of the model; without it: found by its name")
-	f.Var((*list)(&q.Images), "image", "picture `FILE`; may be given several times")
-	f.StringVar(&q.Audio, "audio", "", "WAV `FILE`")
-	f.StringVar(&q.Video, "video", "", "video `FILE`")
-	f.StringVar(&kind, "task", "", "`TASK`: caption, detect, transcribe, translate or point")
-	f.StringVar(&labels, "labels", "", "detect: what to look for, point: the one thing, as `A,B`")
-	f.StringVar(&q.Task.Prompt, "prompt", "", "the question, or the `TEXT` that a task asks with")
-	f.StringVar(&q.Task.System, "system", "", "`TEXT` of the system turn")
-	f.StringVar(&q.Task.Language, "language", "", "`LANGUAGE` that is spoken")
-	f.StringVar(&q.Task.Into, "into", "", "translate: the `LANGUAGE` wanted")
-	f.IntVar(&q.Task.MaxTokens, "max-tokens", 0, "`N` tokens that the answer may have; without it: the task's usual")
-	f.IntVar(&q.Task.ImageTokens, "image-tokens", 0, "detail of a picture, `N` = 70, 140, 280, 560 or 1120;\nwithout it: the model's usual")
+	f.StringVar(&model.Profile, "profile", "", "`FILE` JSON file with the model's prompts; without it: profile.json beside\nthe model, or by its name")
+	f.Var((*list)(&q.Images), "image", "`FILE` picture; may be given several times")
+	f.StringVar(&q.Audio, "audio", "", "`FILE` sound")
+	f.StringVar(&q.Video, "video", "", "`FILE` video")
+	f.StringVar(&kind, "task", "", "`TASK` caption, detect, transcribe, translate or point")
+	f.StringVar(&labels, "labels", "", "`A,B` detect: what to look for; point: the one thing")
+	f.StringVar(&q.Task.Prompt, "prompt", "", "`TEXT` the question, or the words that the task asks with")
+	f.StringVar(&q.Task.System, "system", "", "`TEXT` words of the system turn")
+	f.StringVar(&q.Task.Language, "language", "", "`NAME` language that is spoken")
+	f.StringVar(&q.Task.Into, "into", "", "`NAME` translate: language that is wanted")
+	f.IntVar(&q.Task.MaxTokens, "max-tokens", 0, "`N` most tokens of the answer; without it: the task's usual")
+	f.IntVar(&q.Task.ImageTokens, "image-tokens", 0, "`N` detail of a picture: 70, 140, 280, 560 or 1120; without it:\nthe model's usual")
 	f.BoolVar(&q.JSON, "json", false, "print one JSON object")
 	return func(ctx context.Context, s streams, args []string) error {
 		if err := noArgs(args); err != nil {

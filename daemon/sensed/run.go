@@ -28,7 +28,7 @@ sensed run --config sensed.yaml --check
 sensed run --config sensed.yaml
 mosquitto_sub -v -t 'sensed/#'`,
 		prepare: func(f *flag.FlagSet) func(context.Context, streams, []string) error {
-			path := f.String("config", "", "YAML `FILE` that says what to do")
+			path := f.String("config", "", "`FILE` YAML file that says what to do")
 			check := f.Bool("check", false, "only say whether the configuration is right")
 			return func(ctx context.Context, s streams, args []string) error {
 				if err := noArgs(args); err != nil {

@@ -25,7 +25,7 @@ echo 'Hello world' | sensed tokenize
 echo '[2, 105, 2364]' | sensed tokenize --decode --model gemma-4-E2B-it-Q4_0.gguf`,
 		prepare: func(f *flag.FlagSet) func(context.Context, streams, []string) error {
 			var o app.TokenizeOptions
-			f.StringVar(&o.Model, "model", "", "GGUF `FILE`; without it: the bundled demonstration model")
+			f.StringVar(&o.Model, "model", "", "`FILE` GGUF file; without it: the bundled demonstration model")
 			f.BoolVar(&o.Decode, "decode", false, "from ids to text")
 			f.BoolVar(&o.Plain, "plain", false, "written-out control tokens are plain text")
 			return func(ctx context.Context, s streams, args []string) error {

@@ -42,7 +42,7 @@ type Mosquitto struct {
 // New prepares a broker. It does not start it.
 func New(t testing.TB, o Options) *Mosquitto {
 	t.Helper()
-	m := &Mosquitto{t: t, dir: t.TempDir(), port: FreePort(t), scheme: "tcp"}
+	m := &Mosquitto{t: t, dir: t.TempDir(), port: FreePort(t), scheme: "mqtt"}
 	conf := []string{
 		"listener " + strconv.Itoa(m.port) + " 127.0.0.1",
 		"user root", // as root it would else change to a user that may not read the folder
