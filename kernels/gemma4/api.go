@@ -50,15 +50,17 @@ type Sampling struct {
 type Reply struct {
 	// Text is the answer without thinking and without control tokens.
 	Text string
-	// Tokens are the ids written, the stop token left out; Pieces[i] is the
-	// text of Tokens[i] and Probs[i] its probability under the model.
+	// Tokens are the ids written, thinking included and the stop token left
+	// out; Pieces[i] is the text of Tokens[i], control tokens as they are
+	// written and a character's bytes perhaps spread over several, and Probs[i]
+	// its probability under the model, whatever the sampling.
 	Tokens []int
 	Pieces []string
 	Probs  []float64
 	// PromptTokens counts text and soft tokens read.
 	PromptTokens int
 	// Stopped is true when the model ended the answer itself, false when
-	// MaxTokens did.
+	// MaxTokens or the end of the context did.
 	Stopped bool
 	Timing  Timing
 }

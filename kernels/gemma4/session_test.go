@@ -299,6 +299,27 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+func TestClosedWhileWriting(t *testing.T) {
+	m := bundled(t, Options{})
+	r, err := m.Generate(t.Context(), Request{Parts: []Part{{Text: "Describe this image in one short sentence."}}, OnText: func(string) {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}})
+	if !errors.Is(err, ErrClosed) || len(r.Tokens) != 1 {
+		t.Errorf("%d tokens and error %v, want one and ErrClosed", len(r.Tokens), err)
+	}
+	if _, err := m.Generate(t.Context(), Request{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Generate: %v", err)
+	}
+	if _, err := m.EncodeImage(t.Context(), bundledImage(t, "scene0.png"), 70); !errors.Is(err, ErrClosed) {
+		t.Errorf("EncodeImage: %v", err)
+	}
+	if _, err := m.EncodeAudio(t.Context(), make([]float32, 16000)); !errors.Is(err, ErrClosed) {
+		t.Errorf("EncodeAudio: %v", err)
+	}
+}
+
 // logits returns the logits of the last position.
 func logits(t *testing.T, s *Session) []float32 {
 	t.Helper()
