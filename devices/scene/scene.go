@@ -1,7 +1,8 @@
 // Package scene is a camera that draws what it sees: things on a meadow, in a
 // street or in a room, standing or walking by, at day or at night. It is
-// deterministic from a seed and a clock, and it knows the truth about each of
-// its frames ([Truth]), so that gates and models can be scored on it.
+// deterministic from a seed and a clock (between processor architectures a
+// pixel may differ by one step), and it knows the truth about each of its
+// frames ([Truth]), so that gates and models can be scored on it.
 //
 // The pictures follow the distribution on which the bundled demonstration
 // model was trained: Noto Color Emoji on simple backgrounds.
@@ -41,7 +42,7 @@ const (
 
 var scripts = []Script{Still, Walks, Dusk, Flicker}
 
-// Labels are the things that a scene can hold, in the order in which a caption
+// labels are the things that a scene can hold, in the order in which a caption
 // names them.
 var labels = []string{"person", "dog", "cat", "bird", "cow", "car", "truck", "bus", "bicycle", "package", "fire", "tree"}
 

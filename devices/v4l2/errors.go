@@ -29,7 +29,7 @@ func (s *Source) explain(step string, err error) error {
 		return say("this user may not use it: put the user into the group video (sudo usermod -aG video USER) and start anew")
 	case errors.Is(err, unix.EBUSY):
 		return say("another program uses it: end that program (fuser -v %s shows it)", s.o.Device)
-	case step == stepCaps && errors.Is(err, unix.ENOTTY):
+	case step == stepCaps && (errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL)):
 		return say("this is not a video device: choose one of those that v4l2-ctl --list-devices shows")
 	case errors.Is(err, unix.ENOSPC):
 		return say("the USB bus has no room for this stream: ask for a smaller size, fewer frames or the format mjpeg, or use another port")
