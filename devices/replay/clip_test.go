@@ -271,3 +271,15 @@ func FuzzY4M(f *testing.F) {
 		t.Fatal("the stream does not end")
 	})
 }
+
+// The limits hold for videos too, before ffmpeg takes the memory.
+func TestClipLimits(t *testing.T) {
+	s, err := New(Opts{Path: video(t, 2, 10), Limits: Limits{Memory: 3000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bad *BadFile
+	if _, err := s.Open(context.Background()); !errors.As(err, &bad) || bad.Name != "clip.mkv" {
+		t.Errorf("a video of 64x48 with 3000 bytes of memory: err = %v", err)
+	}
+}
