@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -352,21 +351,5 @@ func TestLimitsOfOneInput(t *testing.T) {
 		if [2]float32(out) != c.want {
 			t.Errorf("%v and %v: %v, want %v", c.first.in, c.second.in, out, c.want)
 		}
-	}
-}
-
-// TestGoldenSenses opens the golden projector, when there is one.
-func TestGoldenSenses(t *testing.T) {
-	dir := os.Getenv("SENSED_GOLDEN")
-	if dir == "" {
-		t.Skip("SENSED_GOLDEN does not name a folder of golden cases; the small random model covers the same code")
-	}
-	f, err := gguf.Open(filepath.Join(dir, "mmproj-f16.gguf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := openProjector(f, testPool(t, 1)); err != nil {
-		t.Fatal(err)
 	}
 }
