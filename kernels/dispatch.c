@@ -11,12 +11,18 @@ enum {
   PANEL_S = CHUNK / 16 * TILE * (int)sizeof(float),
   PANEL_F = FLOAT_CHUNK * TILE * (int)sizeof(float)
 };
-_Static_assert(PANEL_F <= PANEL_Q, "the float panel shares the bytes of the other");
 
-size_t scratch_bytes(int t) { return PANEL_Q + 2 * PANEL_S + (size_t)t * TILE * sizeof(float); }
+size_t scratch_bytes(int t) { return PANEL_Q + 2 * PANEL_S + PANEL_F + (size_t)t * TILE * sizeof(float); }
 
-static struct panel panel_in(uint8_t *scratch) {
-  return (struct panel){scratch, (float *)(scratch + PANEL_Q), (float *)(scratch + PANEL_Q + PANEL_S)};
+struct workspace {
+  struct panel panel;
+  float *floats; // [FLOAT_CHUNK][16]
+  float *acc;    // [t][16]
+};
+
+static struct workspace workspace_in(void *scratch) {
+  uint8_t *p = scratch, *s = p + PANEL_Q, *b = s + PANEL_S, *f = b + PANEL_S;
+  return (struct workspace){{p, (float *)(void *)s, (float *)(void *)b}, (float *)(void *)f, (float *)(void *)(f + PANEL_F)};
 }
 
 // FEW rows are bound by reading the weights. Unpacking walks down sixteen rows
@@ -28,59 +34,74 @@ enum { FEW = 8, FEW_CHUNK = 256 };
 // c .. c+count-1 of this one, in the order of memory.
 static void ahead(const struct product *p, const uint8_t *tile, int c, int count) {
   size_t bytes = TILE * p->row_bytes, from = bytes * (size_t)c / (size_t)p->cols, to = bytes * (size_t)(c + count) / (size_t)p->cols;
-  for (const uint8_t *at = tile + bytes + from; at < tile + bytes + to; at += 64) __builtin_prefetch(at,0,2);
+  for (const uint8_t *at = tile + bytes + from; at < tile + bytes + to; at += 64) __builtin_prefetch(at, 0, 2);
+}
+
+static struct activations columns_from(struct activations x, int c) {
+  x.q += c;
+  x.d += c / 32;
+  x.m32 += c / 32;
+  x.m16 += c / 16;
+  return x;
 }
 
 static void multiply_quantized(const struct kernel_table *k, const struct product *p, const struct input *in,
-                               const uint8_t *const row[TILE], struct panel w, float *acc, int more) {
+                               const uint8_t *const row[TILE], struct workspace s, int more) {
   int group = group_columns(p->encoding), chunk = in->t <= FEW ? FEW_CHUNK : CHUNK;
   gemm_fn *gemm = group == 16 ? k->gemm_group16 : k->gemm_group32;
   if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
   for (int c = 0; c < p->cols; c += chunk) {
     int count = p->cols - c < chunk ? p->cols - c : chunk;
     if (more && in->t <= FEW) ahead(p, row[0], c, count);
-    k->unpack[p->encoding](row, c, count, w);
-    struct activations x = in->rounded;
-    x.q += c;
-    x.d += c / 32;
-    x.m32 += c / 32;
-    x.m16 += c / 16;
-    gemm(w, count, x, p->cols, in->t, acc);
+    k->unpack[p->encoding](row, c, count, s.panel);
+    gemm(s.panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
+  }
+}
+
+// multiply_rounded multiplies float weights after rounding them to 8 bits.
+static void multiply_rounded(const struct kernel_table *k, const struct product *p, const struct input *in,
+                             const uint8_t *const row[TILE], struct workspace s) {
+  for (int c = 0; c < p->cols; c += FLOAT_CHUNK) {
+    int count = p->cols - c < FLOAT_CHUNK ? p->cols - c : FLOAT_CHUNK;
+    k->float_unpack[p->encoding](row, c, count, s.floats);
+    k->round_panel(s.floats, count, s.panel);
+    k->gemm_round(s.panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
   }
 }
 
 static void multiply_floats(const struct kernel_table *k, const struct product *p, const struct input *in,
-                            const uint8_t *const row[TILE], float *w, float *acc, int more) {
+                            const uint8_t *const row[TILE], struct workspace s, int more) {
   for (int c = 0; c < p->cols; c += FLOAT_CHUNK) {
     int count = p->cols - c < FLOAT_CHUNK ? p->cols - c : FLOAT_CHUNK;
     if (more && in->t <= FEW) ahead(p, row[0], c, count);
-    k->float_unpack[p->encoding](row, c, count, w);
-    k->float_gemm(w, count, in->x + c, p->cols, in->t, acc);
+    k->float_unpack[p->encoding](row, c, count, s.floats);
+    k->float_gemm(s.floats, count, in->x + c, p->cols, in->t, s.acc);
   }
 }
 
 static void multiply(const struct kernel_table *k, const struct product *p, const struct input *in, int first, int last, void *scratch) {
-  struct panel w = panel_in(scratch);
-  float *acc = (float *)((uint8_t *)scratch + PANEL_Q + 2 * PANEL_S);
+  struct workspace s = workspace_in(scratch);
   for (int tile = first; tile < last; tile++) {
     int r0 = tile * TILE, rows = p->rows - r0 < TILE ? p->rows - r0 : TILE;
-    const uint8_t *row[TILE]; // a short last tile computes its last row again
-    for (int r = 0; r < TILE; r++) row[r] = p->data + (size_t)(r0 + (r < rows ? r : rows - 1)) * p->row_bytes;
-    memset(acc, 0, (size_t)in->t * TILE * sizeof *acc);
     int more = p->rows - r0 >= 2 * TILE; // whole tiles follow
+    const uint8_t *row[TILE];            // a short last tile computes its last row again
+    for (int r = 0; r < TILE; r++) row[r] = p->data + (size_t)(r0 + (r < rows ? r : rows - 1)) * p->row_bytes;
+    memset(s.acc, 0, (size_t)in->t * TILE * sizeof *s.acc);
     if (k->unpack[p->encoding]) {
-      multiply_quantized(k, p, in, row, w, acc, more);
+      multiply_quantized(k, p, in, row, s, more);
+    } else if (p->round) {
+      multiply_rounded(k, p, in, row, s);
     } else {
-      multiply_floats(k, p, in, row, (float *)(void *)w.q, acc, more);
+      multiply_floats(k, p, in, row, s, more);
     }
-    for (int i = 0; i < in->t; i++) memcpy(p->out + (size_t)i * p->rows + r0, acc + i * TILE, (size_t)rows * sizeof *acc);
+    for (int i = 0; i < in->t; i++) memcpy(p->out + (size_t)i * p->rows + r0, s.acc + i * TILE, (size_t)rows * sizeof *s.acc);
   }
 }
 
-void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int rows, int cols, float *out,
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, int rows, int cols, float *out,
                     const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
                     void *scratch) {
-  struct product p = {data, row_bytes, encoding, rows, cols, out};
+  struct product p = {data, row_bytes, encoding, round, rows, cols, out};
   struct input in = {x, {q, d, m32, m16}, t};
   multiply(k, &p, &in, first, last, scratch);
 }
@@ -103,4 +124,8 @@ void run_glu(const struct kernel_table *k, float *out, const float *a, const flo
 void run_softcap(const struct kernel_table *k, float *x, int n, float limit) { k->softcap(x, n, limit); }
 void run_rope(const struct kernel_table *k, float *x, const float *c, const float *s, int half) { k->rope(x, c, s, half); }
 void run_softmax(const struct kernel_table *k, float *x, int n) { k->softmax(x, n); }
+void run_add(const struct kernel_table *k, float *out, const float *x, int n) { k->add(out, x, n); }
+void run_add_scaled(const struct kernel_table *k, float *out, const float *x, int n, float s) { k->add_scaled(out, x, n, s); }
+void run_scale(const struct kernel_table *k, float *x, int n, float s) { k->scale(x, n, s); }
+void run_clamp(const struct kernel_table *k, float *x, int n, float lo, float hi) { k->clamp(x, n, lo, hi); }
 float run_dot(const struct kernel_table *k, const float *a, const float *b, int n) { return k->dot(a, b, n); }

@@ -102,6 +102,10 @@ struct kernel_table {
   // gemm_signed32, when set, takes the encodings in signed_encodings, whose unpack yields signed q.
   gemm_fn *gemm_signed32;
   uint64_t signed_encodings; // bit i: encoding i
+  // round_panel rounds count columns of floats, w[count][16], to a panel for
+  // gemm_round, with a scale for each 32. count is a multiple of 32.
+  void (*round_panel)(const float *w, int count, struct panel to);
+  gemm_fn *gemm_round;
   float_gemm_fn *float_gemm;
   attention_fn *attention;
   // quantize rounds n (a multiple of 32) floats to activations.
@@ -113,6 +117,10 @@ struct kernel_table {
   void (*softcap)(float *x, int n, float limit);
   void (*rope)(float *x, const float *cosine, const float *sine, int half);
   void (*softmax)(float *x, int n);
+  void (*add)(float *out, const float *x, int n);                    // out += x
+  void (*add_scaled)(float *out, const float *x, int n, float s);    // out += s x
+  void (*scale)(float *x, int n, float s);                           // x *= s
+  void (*clamp)(float *x, int n, float lo, float hi);                // NaN becomes lo
   float (*dot)(const float *a, const float *b, int n);
 };
 
@@ -127,11 +135,18 @@ struct kernel_table {
   void softcap_##isa(float *, int, float);                                            \
   void rope_##isa(float *, const float *, const float *, int);                        \
   void softmax_##isa(float *, int);                                                   \
+  void add_##isa(float *, const float *, int);                                        \
+  void add_scaled_##isa(float *, const float *, int, float);                          \
+  void scale_##isa(float *, int, float);                                              \
+  void clamp_##isa(float *, int, float, float);                                       \
+  void round_panel_##isa(const float *, int, struct panel);                           \
   float dot_##isa(const float *, const float *, int);
 #define ROW_TABLE(isa)                                                                 \
   .quantize = quantize_##isa, .rms_norm = rms_norm_##isa, .gelu_mul = gelu_mul_##isa, \
   .silu = silu_##isa, .glu = glu_##isa, .softcap = softcap_##isa, .rope = rope_##isa, \
-  .softmax = softmax_##isa, .dot = dot_##isa
+  .softmax = softmax_##isa, .add = add_##isa, .add_scaled = add_scaled_##isa,         \
+  .scale = scale_##isa, .clamp = clamp_##isa, .round_panel = round_panel_##isa,       \
+  .dot = dot_##isa
 
 const struct kernel_table *kernels_scalar(void);
 #if defined(__x86_64__)
@@ -146,7 +161,9 @@ const struct kernel_table *kernels_dotprod(void);
 struct product {
   const uint8_t *data; // encoded rows
   size_t row_bytes;
-  int encoding, rows, cols;
+  int encoding;
+  int round; // float weights are rounded to 8 bits on the way
+  int rows, cols;
   float *out; // [t][rows]
 };
 
@@ -159,10 +176,10 @@ struct input {
 };
 
 // multiply_tiles computes the tiles first .. last-1 of a product of an encoded
-// matrix with t rows, into out[t][rows]. x or the rounded rows are read,
-// whichever the encoding needs. scratch holds scratch_bytes(t) bytes, 64-byte
+// matrix with t rows, into out[t][rows]. The rounded rows are read for quantised
+// or rounded weights, else x. scratch holds scratch_bytes(t) bytes, 64-byte
 // aligned.
-void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int rows, int cols, float *out,
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, int rows, int cols, float *out,
                     const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
                     void *scratch);
 size_t scratch_bytes(int t);
@@ -180,6 +197,10 @@ void run_glu(const struct kernel_table *k, float *out, const float *a, const flo
 void run_softcap(const struct kernel_table *k, float *x, int n, float limit);
 void run_rope(const struct kernel_table *k, float *x, const float *c, const float *s, int half);
 void run_softmax(const struct kernel_table *k, float *x, int n);
+void run_add(const struct kernel_table *k, float *out, const float *x, int n);
+void run_add_scaled(const struct kernel_table *k, float *out, const float *x, int n, float s);
+void run_scale(const struct kernel_table *k, float *x, int n, float s);
+void run_clamp(const struct kernel_table *k, float *x, int n, float lo, float hi);
 float run_dot(const struct kernel_table *k, const float *a, const float *b, int n);
 
 // group_columns returns how many columns of an encoding share one scale (16 or 32).

@@ -15,6 +15,7 @@ type Matrix struct {
 
 	data     []byte
 	rowBytes int
+	round    bool
 }
 
 // NewMatrix wraps the encoded rows in data, which need no alignment and must
@@ -35,7 +36,7 @@ func NewMatrix(t gguf.Type, rows, cols int, data []byte) (*Matrix, error) {
 	return &Matrix{Type: t, Rows: rows, Cols: cols, data: data, rowBytes: rowBytes}, nil
 }
 
-// quantized says that a product with this matrix is computed on int8 activations.
+// quantized says that the encoding itself is in a few bits.
 func (m *Matrix) quantized() bool {
 	switch m.Type {
 	case gguf.F32, gguf.F16, gguf.BF16:
@@ -43,6 +44,21 @@ func (m *Matrix) quantized() bool {
 	}
 	return true
 }
+
+// manyRows is from how many rows of activations on it pays to round the weights.
+const manyRows = 16
+
+// Rounded returns the same matrix, whose float weights are rounded to 8 bits in
+// blocks of 32 while they are multiplied with many rows. That is two to four
+// times faster and off by about half a percent; nothing is stored.
+func (m *Matrix) Rounded() *Matrix {
+	r := *m
+	r.round = !m.quantized() && m.Cols%32 == 0
+	return &r
+}
+
+// rounds says that the product with t rows is computed on int8 activations.
+func (m *Matrix) rounds(t int) bool { return m.quantized() || m.round && t >= manyRows }
 
 // encodedRow returns the bytes of row r.
 func (m *Matrix) encodedRow(r int) []byte {

@@ -27,6 +27,14 @@ package kernels
 #cgo nocallback run_rope
 #cgo noescape run_softmax
 #cgo nocallback run_softmax
+#cgo noescape run_add
+#cgo nocallback run_add
+#cgo noescape run_add_scaled
+#cgo nocallback run_add_scaled
+#cgo noescape run_scale
+#cgo nocallback run_scale
+#cgo noescape run_clamp
+#cgo nocallback run_clamp
 #cgo noescape run_dot
 #cgo nocallback run_dot
 */
@@ -102,7 +110,7 @@ func floats(x []float32) *C.float { return (*C.float)(unsafe.SliceData(x)) }
 
 func (p *Pool) matMul(x []float32, t int, products []Product) {
 	for _, q := range products {
-		if q.W.quantized() {
+		if q.W.rounds(t) {
 			p.round(x, t, q.W.Cols)
 			break
 		}
@@ -119,7 +127,11 @@ func (p *Pool) matMul(x []float32, t int, products []Product) {
 	p.run(len(work), func(worker, i int) {
 		it := work[i]
 		q := products[it.product]
-		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), C.size_t(q.W.rowBytes), C.int(q.W.Type), C.int(q.W.Rows), C.int(q.W.Cols),
+		var round C.int
+		if q.W.rounds(t) {
+			round = 1
+		}
+		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), C.size_t(q.W.rowBytes), C.int(q.W.Type), round, C.int(q.W.Rows), C.int(q.W.Cols),
 			floats(q.Out), floats(x), (*C.int8_t)(unsafe.SliceData(s.q)), floats(s.d), floats(s.m32), floats(s.m16), C.int(t),
 			C.int(it.first), C.int(it.last), s.thread(worker, size))
 	})
@@ -209,6 +221,24 @@ func Dot(a, b []float32) float32 {
 // Softmax replaces x by e^x / sum(e^x).
 func Softmax(x []float32) { active().softmax(x) }
 
+// Add computes out += x.
+func Add(out, x []float32) {
+	same(len(out), len(x))
+	active().add(out, x)
+}
+
+// AddScaled computes out += s * x.
+func AddScaled(out, x []float32, s float32) {
+	same(len(out), len(x))
+	active().addScaled(out, x, s)
+}
+
+// Scale computes x *= s.
+func Scale(x []float32, s float32) { active().scale(x, s) }
+
+// Clamp limits x to [lo, hi].
+func Clamp(x []float32, lo, hi float32) { active().clamp(x, lo, hi) }
+
 // same guards the C code, which trusts its lengths.
 func same(a, b int) {
 	if a != b {
@@ -232,7 +262,17 @@ func (s isa) softcap(x []float32, limit float32) {
 func (s isa) rope(x, cos, sin []float32) {
 	C.run_rope(s.table, floats(x), floats(cos), floats(sin), C.int(len(cos)))
 }
-func (s isa) softmax(x []float32) { C.run_softmax(s.table, floats(x), C.int(len(x))) }
+func (s isa) softmax(x []float32)  { C.run_softmax(s.table, floats(x), C.int(len(x))) }
+func (s isa) add(out, x []float32) { C.run_add(s.table, floats(out), floats(x), C.int(len(x))) }
+func (s isa) addScaled(out, x []float32, f float32) {
+	C.run_add_scaled(s.table, floats(out), floats(x), C.int(len(x)), C.float(f))
+}
+func (s isa) scale(x []float32, f float32) {
+	C.run_scale(s.table, floats(x), C.int(len(x)), C.float(f))
+}
+func (s isa) clamp(x []float32, lo, hi float32) {
+	C.run_clamp(s.table, floats(x), C.int(len(x)), C.float(lo), C.float(hi))
+}
 func (s isa) dot(a, b []float32) float32 {
 	return float32(C.run_dot(s.table, floats(a), floats(b), C.int(len(a))))
 }

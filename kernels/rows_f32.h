@@ -97,3 +97,48 @@ void ISA(quantize)(const float *x, int n, int8_t *q, float *d, float *m32, float
     m16[i / 16 + 1] = scale * (float)b;
   }
 }
+
+void ISA(add)(float *out, const float *x, int n) {
+  for (int i = 0; i < n; i += VL) v_keep(out + i, v_add(v_take(out + i, n - i, 0), v_take(x + i, n - i, 0)), n - i);
+}
+
+void ISA(add_scaled)(float *out, const float *x, int n, float s) {
+  for (int i = 0; i < n; i += VL) v_keep(out + i, v_fma(v_take(x + i, n - i, 0), v_set1(s), v_take(out + i, n - i, 0)), n - i);
+}
+
+void ISA(scale)(float *x, int n, float s) {
+  for (int i = 0; i < n; i += VL) v_keep(x + i, v_mul(v_take(x + i, n - i, 0), v_set1(s)), n - i);
+}
+
+void ISA(clamp)(float *x, int n, float lo, float hi) {
+  for (int i = 0; i < n; i += VL) v_keep(x + i, v_max(v_min(v_take(x + i, n - i, 0), v_set1(hi)), v_set1(lo)), n - i);
+}
+
+// round_panel rounds to the nearest of 255 levels for each row and 32 columns.
+// Where vpdpbusd wants unsigned weights (ROUND_OFFSET 128) the offset goes to b.
+#ifndef ROUND_OFFSET
+#define ROUND_OFFSET 0
+#endif
+void ISA(round_panel)(const float *w, int count, struct panel to) {
+  for (int g = 0; g < count / 32; g++) {
+    const float *column = w + (size_t)g * 32 * TILE;
+    float inverse[TILE];
+    for (int v = 0; v < TILE; v += VL) {
+      vf top = v_set1(1e-30f);
+      for (int c = 0; c < 32; c++) top = v_max(top, v_abs(v_load(column + c * TILE + v)));
+      vf s = v_mul(top, v_set1(1.0f / 127));
+      v_store(to.s + g * TILE + v, s);
+      v_store(to.b + g * TILE + v, v_mul(s, v_set1(-ROUND_OFFSET)));
+      v_store(inverse + v, v_div(v_set1(127), top));
+    }
+    for (int c = 0; c < 32; c += 4) {
+      int8_t q[4][TILE + 8]; // a vector store may write past its lanes
+      for (int j = 0; j < 4; j++)
+        for (int v = 0; v < TILE; v += VL)
+          v_store_int8(q[j] + v, v_mul(v_load(column + (c + j) * TILE + v), v_load(inverse + v)));
+      uint8_t *out = to.q + (g * 32 + c) * TILE;
+      for (int r = 0; r < TILE; r++)
+        for (int j = 0; j < 4; j++) out[r * 4 + j] = (uint8_t)(q[j][r] + ROUND_OFFSET);
+    }
+  }
+}

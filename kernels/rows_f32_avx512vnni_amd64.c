@@ -1,3 +1,4 @@
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
+#define ROUND_OFFSET 128
 #include "simd_avx512.h"
 #include "rows_f32.h"

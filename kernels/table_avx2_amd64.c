@@ -37,6 +37,7 @@ const struct kernel_table *kernels_avx2(void) {
       .gemm_group16 = gemm_group16_avx2,
       .gemm_signed32 = gemm_signed32_avx2,
       .signed_encodings = 1ull << ENC_Q8_0 | 1ull << ENC_IQ4_NL | 1ull << ENC_IQ4_XS,
+      .gemm_round = gemm_signed32_avx2,
       .float_gemm = float_gemm_avx2,
       .attention = attention_avx2,
       ROW_TABLE(avx2),

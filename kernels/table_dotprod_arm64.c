@@ -38,6 +38,7 @@ const struct kernel_table *kernels_dotprod(void) {
       .gemm_group16 = gemm_group16_dotprod,
       .gemm_signed32 = gemm_group32_dotprod, // sdot and smull are signed: weights up to 63 fit either way
       .signed_encodings = 1ull << ENC_Q8_0 | 1ull << ENC_IQ4_NL | 1ull << ENC_IQ4_XS,
+      .gemm_round = gemm_group32_dotprod,
       .float_gemm = float_gemm_neon,
       .attention = attention_neon,
       ROW_TABLE(neon),

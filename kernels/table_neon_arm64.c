@@ -37,6 +37,7 @@ const struct kernel_table *kernels_neon(void) {
       .gemm_group16 = gemm_group16_neon,
       .gemm_signed32 = gemm_group32_neon, // sdot and smull are signed: weights up to 63 fit either way
       .signed_encodings = 1ull << ENC_Q8_0 | 1ull << ENC_IQ4_NL | 1ull << ENC_IQ4_XS,
+      .gemm_round = gemm_group32_neon,
       .float_gemm = float_gemm_neon,
       .attention = attention_neon,
       ROW_TABLE(neon),
