@@ -84,23 +84,40 @@ func Demo(ctx context.Context, o DemoOptions, out, notes io.Writer, log *slog.Lo
 	}
 
 	stopPublisher := inBackground(func(ctx context.Context) { publisher.Run(ctx) })
+	working, stop := context.WithCancel(ctx)
+	defer stop()
 	ran := make(chan error, 1)
 	go func() {
-		err := p.Run(ctx)
+		err := p.Run(working)
 		stopPublisher() // delivers the rest and says offline
 		ran <- err
+		close(ran)
 	}()
 	err = show.until(arrived, ran)
+	if err != nil { // nobody looks any more
+		stop()
+		discard(arrived, ran)
+		return err
+	}
 	show.conclude(notes)
 	switch {
-	case err != nil:
-		return err
 	case ctx.Err() != nil && o.Once:
 		return ctx.Err()
 	case o.Once:
 		return show.complete()
 	}
 	return nil
+}
+
+// discard throws away what arrives until the pipeline has ended.
+func discard(arrived <-chan mqtt.Received, ran <-chan error) {
+	for {
+		select {
+		case <-arrived:
+		case <-ran: // closed at the end
+			return
+		}
+	}
 }
 
 func demoPipeline(folder string, once bool, engine pipeline.Engine, publisher pipeline.Publisher, log *slog.Logger) (*pipeline.Pipeline, error) {

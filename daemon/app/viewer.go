@@ -96,17 +96,13 @@ func (v *viewer) until(arrived <-chan mqtt.Received, ran <-chan error) error {
 			ended, ran = true, nil
 			late = time.After(lastWords)
 		case <-late:
-			return errorsOr(err, fmt.Errorf("the last events did not come back from the broker within %v", lastWords))
+			if err == nil {
+				err = fmt.Errorf("the last events did not come back from the broker within %v", lastWords)
+			}
+			return err
 		}
 	}
 	return err
-}
-
-func errorsOr(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // show prints one message and remembers it.
@@ -195,7 +191,7 @@ func (v *viewer) conclude(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "  announced     %4d motions, %d sounds\n", v.total[event.Motion].count, v.total[event.Sound].count)
+	fmt.Fprintf(w, "  announced     %4d motions and %d sounds\n", v.total[event.Motion].count, v.total[event.Sound].count)
 	for _, f := range v.failed {
 		fmt.Fprintln(w, "  "+v.paint(red, "failed")+"       ", f)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -230,6 +231,31 @@ func TestLosesNothingOnALineThatBreaksAnywhere(t *testing.T) {
 	}
 	if proxy.connections() < 10 {
 		t.Errorf("only %d connections: the line did not break enough to test anything", proxy.connections())
+	}
+}
+
+func TestLeavesNoGoroutinesBehind(t *testing.T) {
+	broker := mqtttest.Start(t, mqtttest.Options{})
+	before := runtime.NumGoroutine()
+	proxy := newProxy(t, strings.TrimPrefix(broker.URL(), "mqtt://"), func(n int) int64 { return int64(40 * n) })
+	p := run(t, mqtt.Options{URL: proxy.url()})
+	for i := range 10 {
+		p.publish(t, caption(i))
+	}
+	for limit := time.Now().Add(mqtttest.Patience); p.Stats().Delivered < 10; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%+v", p.Stats())
+		}
+	}
+	p.stop()
+	proxy.l.Close()
+	proxy.cut()
+	// Paho's goroutines end a moment after their connection.
+	for limit := time.Now().Add(mqtttest.Patience); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			b := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), b[:runtime.Stack(b, true)])
+		}
 	}
 }
 

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"io/fs"
 	"net"
+	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -149,6 +154,40 @@ func TestDemoInterruptedBeforeItSawAllIsAFailure(t *testing.T) {
 	p.out.await(t, " status ")
 	if code, _ := p.signal(syscall.SIGINT); code != 130 {
 		t.Errorf("exit code %d, want 130\n%s", code, p.err)
+	}
+}
+
+func TestDemoEndsQuietlyWhenNobodyReads(t *testing.T) {
+	t.Parallel()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	temporary := t.TempDir()
+	cmd := exec.Command(path, "demo", "--json")
+	cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+	var notes bytes.Buffer
+	cmd.Stderr = &notes
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer limit.Stop()
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 1 || strings.Contains(notes.String(), "pipe") {
+		t.Errorf("exit code %d\n%s", code, notes.String())
+	}
+	left, err := os.ReadDir(temporary)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 

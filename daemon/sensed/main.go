@@ -18,6 +18,9 @@ import (
 )
 
 func main() {
+	// A reader that goes away (`sensed demo | head`) is an error of the write
+	// then, and what has to be cleaned up still is.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
@@ -95,9 +98,11 @@ func (c command) execute(ctx context.Context, args []string, s streams) int {
 	}
 	err := work(ctx, s, f.Args())
 	class := app.ClassOf(err)
-	if class == app.Interrupted {
+	switch {
+	case class == app.Interrupted:
 		fmt.Fprintf(s.err, "sensed %s: interrupted\n", c.name)
-	} else if err != nil {
+	case errors.Is(err, syscall.EPIPE): // the reader has seen enough
+	case err != nil:
 		fmt.Fprintf(s.err, "sensed %s: %v\n", c.name, err)
 	}
 	return int(class)

@@ -259,14 +259,14 @@ func TestRunNamesWhatIsWrong(t *testing.T) {
 		"wildcard in name":  {"node: porch/#\nsources:\n  - name: door\n    source: scene:?seed=1\n    tasks:\n      - kind: caption\n", 3, []string{"sensed.yaml:1:", "node"}},
 		"broker scheme":     {"broker:\n  url: http://broker\nsources:\n  - name: door\n    source: scene:?seed=1\n    tasks:\n      - kind: caption\n", 3, []string{"sensed.yaml:2:", "mqtt"}},
 		"no YAML":           {"node: [porch\n", 3, []string{"sensed.yaml:"}},
-		"model not there":   {"model:\n  text: /nonexistent/m.gguf\n  projector: /nonexistent/p.gguf\nsources:\n  - name: door\n    source: scene:?seed=1\n    tasks:\n      - kind: caption\n", 0, []string{"/nonexistent/m.gguf"}},
+		"model not there":   {"model:\n  text: /nonexistent/m.gguf\n  projector: /nonexistent/p.gguf\nsources:\n  - name: door\n    source: scene:?seed=1\n    tasks:\n      - kind: caption\n", 4, []string{"/nonexistent/m.gguf", "no such file"}},
 		"model is no model": {"model:\n  text: " + file(t, "m.gguf", "hello") + "\n  projector: " + file(t, "p.gguf", "hello") + "\nsources:\n  - name: door\n    source: scene:?seed=1\n    tasks:\n      - kind: caption\n", 4, []string{"m.gguf"}},
 		"port is taken":     {"broker:\n  listen: " + held(t) + "\nsources:\n  - name: door\n    source: scene:?seed=1\n    tasks:\n      - kind: caption\n", 1, []string{"cannot listen", "broker.listen", "broker.url"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := file(t, "sensed.yaml", tc.text)
 			code, out, notes := call(t, "", "run", "--config", path)
-			if out != "" || code != tc.code && !(tc.code == 0 && code != 0) {
+			if out != "" || code != tc.code {
 				t.Errorf("exit code %d, want %d; output %q\n%s", code, tc.code, out, notes)
 			}
 			for _, w := range tc.want {

@@ -1,0 +1,165 @@
+package app
+
+import (
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sensed/daemon/config"
+	"sensed/daemon/event"
+	"sensed/daemon/gate"
+)
+
+func parseConfig(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("sensed.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestEverySchemeOfTheConfigurationHasADevice(t *testing.T) {
+	_, err := config.ParseDevice("nothing-like-any:")
+	if err == nil {
+		t.Fatal("a scheme that cannot exist was taken")
+	}
+	_, list, ok := strings.Cut(err.Error(), "possible are ")
+	if !ok {
+		t.Fatalf("the message lists no schemes: %v", err)
+	}
+	if d := cmp.Diff(strings.Split(list, ", "), slices.Sorted(maps.Keys(makers()))); d != "" {
+		t.Errorf("schemes (-configuration +devices):\n%s", d)
+	}
+}
+
+func TestDevicesAreMadeFromTheirOptions(t *testing.T) {
+	for _, tc := range []struct {
+		source string
+		camera bool
+	}{
+		{"replay:/folder?fps=2&loop", true},
+		{"scene:?seed=3&fps=5&size=320x240", true},
+		{"v4l2:/dev/video7?size=640x480&fps=10&format=mjpeg", true},
+		{"wav:/folder?gap=2s&loop", false},
+		{"portaudio:default", false},
+		{"portaudio:", false},
+		{"portaudio:USB", false},
+	} {
+		d, err := config.ParseDevice(tc.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := makeDevice(d, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Errorf("%s: %v", tc.source, err)
+		} else if (got.camera != nil) != tc.camera || (got.microphone != nil) == tc.camera {
+			t.Errorf("%s: camera %t, microphone %t", tc.source, got.camera != nil, got.microphone != nil)
+		}
+	}
+	if _, err := makeDevice(config.Device{Scheme: "thermal"}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "portaudio:, replay:, scene:, v4l2:, wav:") {
+		t.Errorf("unknown scheme: %v", err)
+	}
+}
+
+func TestSettingsReachThePipeline(t *testing.T) {
+	c := parseConfig(t, `
+node: porch
+sources:
+  - name: door
+    source: scene:?seed=3&lossless
+    tasks:
+      - kind: detect
+        labels: [person, dog]
+        every: 30s
+        max_tokens: 99
+        image_tokens: 140
+        system: Be brief.
+    gate:
+      motion:
+        sensitivity: 0
+        min_area: 0.25
+        masks: [[0, 100, 200, 1000]]
+  - name: hall
+    source: wav:/folder
+    tasks:
+      - kind: translate
+        language: English
+        into: German
+    gate:
+      speech:
+        sensitivity: 0.75
+        pause: 900ms
+        max: 20s
+  - name: always
+    source: scene:?seed=1
+    tasks:
+      - kind: caption
+    gate:
+      motion: false
+      always: true
+`)
+	got, err := sources(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	door, hall, always := got[0], got[1], got[2]
+	want := event.Task{Kind: event.TaskDetect, Name: "detect", Labels: []string{"person", "dog"}, System: "Be brief.", MaxTokens: 99, ImageTokens: 140}
+	if d := cmp.Diff(want, door.Tasks[0].Task); d != "" || door.Tasks[0].Every != 30*time.Second {
+		t.Errorf("task of the door, every %v:\n%s", door.Tasks[0].Every, d)
+	}
+	wantMotion := &gate.MotionOpts{Sensitivity: least, MinArea: 0.25,
+		Ignore: []gate.Polygon{{{X: 0.1, Y: 0}, {X: 1, Y: 0}, {X: 1, Y: 0.2}, {X: 0.1, Y: 0.2}}}}
+	if d := cmp.Diff(wantMotion, door.Motion); d != "" || !door.Lossless || door.Always || door.Speech != nil || door.OpenCamera == nil {
+		t.Errorf("door: %+v\n%s", door, d)
+	}
+	if hall.Motion != nil || hall.Speech == nil || hall.OpenMicrophone == nil || hall.Lossless {
+		t.Errorf("hall: %+v", hall)
+	} else if hall.Speech.Sensitivity != 0.75 || hall.Speech.HangOver != 900*time.Millisecond || hall.Speech.MaxSegment != 20*time.Second {
+		t.Errorf("speech gate of the hall: %+v", hall.Speech)
+	}
+	if task := hall.Tasks[0].Task; task.Kind != event.TaskTranslate || task.Language != "English" || task.Into != "German" {
+		t.Errorf("task of the hall: %+v", task)
+	}
+	if !always.Always || always.Motion != nil {
+		t.Errorf("always: %+v", always)
+	}
+	for _, s := range got {
+		if s.Motion != nil {
+			if _, err := gate.NewMotion(*s.Motion); err != nil {
+				t.Errorf("%s: %v", s.Name, err)
+			}
+		}
+		if s.Speech != nil {
+			if _, err := gate.NewSpeech(*s.Speech); err != nil {
+				t.Errorf("%s: %v", s.Name, err)
+			}
+		}
+	}
+}
+
+func TestTheSampleConfigurationCanBeWired(t *testing.T) {
+	c := parseConfig(t, string(config.Sample()))
+	if _, err := sources(c, slog.New(slog.DiscardHandler)); err != nil {
+		t.Error(err)
+	}
+	if _, err := triggers(c); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestInstalledConfigurationCanBeWired(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/sensed.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sources(parseConfig(t, string(text)), slog.New(slog.DiscardHandler)); err != nil {
+		t.Error(err)
+	}
+}
