@@ -56,76 +56,90 @@ func list(ctx context.Context, timeout time.Duration) ([]Device, error) {
 	}, func([]Device) {})
 }
 
+// latency is how much sound the device itself should hold for us: enough for a
+// board whose cores all work on a model.
+const latency = 200 * time.Millisecond
+
 // running is a microphone and the stream that feeds it.
+//
+// The stream is read by a goroutine of its own with PortAudio's blocking calls,
+// not by a callback: when a device dies, a blocking call says so, while
+// PortAudio's ALSA thread would spin and print about it without end; and no
+// real-time thread ever waits for Go's garbage collector.
 type running struct {
 	*microphone
 	stream *pa.Stream
+	buf    []float32     // that the stream reads into: one block
+	quit   chan struct{} // closed to end the reading
+	ended  chan struct{} // closed when it has
 }
 
 func open(ctx context.Context, o Opts) (*microphone, error) {
-	r, err := within(ctx, o.Timeout, func() (running, error) {
+	r, err := within(ctx, o.Timeout, func() (*running, error) {
 		if err := initialize(); err != nil {
-			return running{}, err
+			return nil, err
 		}
-		m, stream, err := start(o)
+		r, err := start(o)
 		if err != nil {
-			return running{}, errors.Join(err, pa.Terminate())
+			return nil, errors.Join(err, pa.Terminate())
 		}
-		return running{m, stream}, nil
-	}, func(r running) {
-		_ = end(r.stream) // nobody waits for the outcome
+		return r, nil
+	}, func(r *running) {
+		close(r.quit)
+		_ = r.end() // nobody waits for the outcome
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.stop = func() error { return shut(o.Timeout, r.stream) }
+	r.stop = func() error { return r.shut(o.Timeout) }
 	return r.microphone, nil
 }
 
-// start opens and starts the device.
-func start(o Opts) (*microphone, *pa.Stream, error) {
+// start opens the device and begins to read.
+func start(o Opts) (*running, error) {
 	found, infos, err := inputs()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	i, err := choose(found, o.Device)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	name := found[i].Name
 	channels := o.Channels
 	if channels == 0 {
 		channels = min(2, found[i].Channels)
 	}
 	if channels > found[i].Channels {
-		return nil, nil, fmt.Errorf("microphone %q has %d channels, %d are asked for", found[i].Name, found[i].Channels, channels)
+		return nil, fmt.Errorf("microphone %q has %d channels, %d are asked for", name, found[i].Channels, channels)
 	}
 	rate := o.Rate
 	if rate == 0 {
 		rate = int(found[i].Rate)
 	}
-	m, err := newMicrophone(o, found[i].Name, rate, channels)
+	m, err := newMicrophone(o, name, rate, channels)
 	if err != nil {
-		return nil, nil, fmt.Errorf("microphone %q: %w", found[i].Name, err)
+		return nil, fmt.Errorf("microphone %q: %w", name, err)
 	}
-	stream, err := pa.OpenStream(pa.StreamParameters{
-		Input:           pa.StreamDeviceParameters{Device: infos[i], Channels: channels, Latency: infos[i].DefaultHighInputLatency},
+	r := &running{
+		microphone: m,
+		buf:        make([]float32, m.blockFrames()*channels),
+		quit:       make(chan struct{}),
+		ended:      make(chan struct{}),
+	}
+	r.stream, err = pa.OpenStream(pa.StreamParameters{
+		Input:           pa.StreamDeviceParameters{Device: infos[i], Channels: channels, Latency: max(latency, infos[i].DefaultHighInputLatency)},
 		SampleRate:      float64(rate),
 		FramesPerBuffer: m.blockFrames(),
-	}, func(in []float32, t pa.StreamCallbackTimeInfo) {
-		// How long ago the first frame was heard, if the driver tells.
-		age := t.CurrentTime - t.InputBufferAdcTime
-		if least := frames(int64(len(in)/channels), rate); age < least || age > time.Second {
-			age = least
-		}
-		m.push(in, time.Now().Add(-age))
-	})
+	}, r.buf)
 	if err != nil {
-		return nil, nil, unusable(found[i].Name, err)
+		return nil, unusable(name, err)
 	}
-	if err := stream.Start(); err != nil {
-		return nil, nil, errors.Join(unusable(found[i].Name, err), stream.Close())
+	if err := r.stream.Start(); err != nil {
+		return nil, errors.Join(unusable(name, err), r.stream.Close())
 	}
-	return m, stream, nil
+	go r.read()
+	return r, nil
 }
 
 // unusable explains why a device that is there does not open.
@@ -133,20 +147,66 @@ func unusable(name string, err error) error {
 	if errors.Is(err, pa.DeviceUnavailable) {
 		return fmt.Errorf("%w: microphone %q is in use by another program or was just unplugged", devices.ErrAbsent, name)
 	}
-	return fmt.Errorf("microphone %q does not open: %w", name, err)
+	return fmt.Errorf("microphone %q does not open: %w", name, reason(err))
 }
 
-// shut ends a stream and a use of the library.
-func shut(limit time.Duration, stream *pa.Stream) error {
+// reason gives an error of the driver that has no text one.
+func reason(err error) error {
+	if err.Error() == "" {
+		return errors.New("the sound driver reports an error without a name")
+	}
+	return err
+}
+
+// read hands over what the device hears until it is told to quit or the device
+// fails.
+func (r *running) read() {
+	defer close(r.ended)
+	for {
+		select {
+		case <-r.quit:
+			return
+		default:
+		}
+		err := r.stream.Read()
+		if errors.Is(err, pa.InputOverflowed) {
+			r.overflows.Add(1) // sound was lost before this block, which is good
+		} else if err != nil {
+			r.broken <- reason(err)
+			return
+		}
+		waiting, err := r.stream.AvailableToRead()
+		if err != nil {
+			waiting = 0 // it only helps to tell the time
+		}
+		n := int64(r.blockFrames() + waiting)
+		r.push(r.buf, time.Now().Add(-frames(n, r.rate)))
+	}
+}
+
+// shut ends the stream and a use of the library.
+func (r *running) shut(limit time.Duration) error {
+	close(r.quit)
 	_, err := within(context.Background(), limit, func() (struct{}, error) {
-		return struct{}{}, end(stream)
+		return struct{}{}, r.end()
 	}, func(struct{}) {})
 	if err != nil {
-		return fmt.Errorf("portaudio: the microphone does not close: %w", err)
+		return fmt.Errorf("portaudio: microphone %q does not close: %w", r.name, err)
 	}
 	return nil
 }
 
-func end(stream *pa.Stream) error {
-	return errors.Join(stream.Abort(), stream.Close(), pa.Terminate())
+// end waits until nobody reads and frees all. A read that hangs is aborted.
+func (r *running) end() error {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-r.ended:
+	case <-timer.C:
+		_ = r.stream.Abort()
+		<-r.ended
+	}
+	// A stream that has failed cannot be stopped, only closed.
+	err := r.stream.Close()
+	return errors.Join(err, pa.Terminate())
 }

@@ -22,7 +22,7 @@ const (
 	slew = 50
 )
 
-// block is what the audio thread hands over: up to 20 ms of interleaved frames
+// block is what the reading goroutine hands over: up to 20 ms of interleaved frames
 // at the device's rate.
 type block struct {
 	samples []float32
@@ -30,21 +30,23 @@ type block struct {
 	lost    int64     // frames lost just before it
 }
 
-// microphone is an open device. The audio thread calls push; all other methods
-// belong to one goroutine.
+// microphone is an open device. The goroutine that reads the device calls push;
+// all other methods belong to the one that listens.
 //
 // The buffers of blocks go round: free -> push -> blocks -> Next -> free. There
-// are as many as queueTime holds, so push neither waits nor allocates.
+// are as many as queueTime holds, so push never waits for a listener.
 type microphone struct {
 	opts Opts
 	name string
 	rate int
 	stop func() error
 
-	blocks chan block
-	free   chan []float32
-	lost   int64        // since the last block handed over; audio thread only
-	total  atomic.Int64 // frames lost
+	blocks    chan block
+	free      chan []float32
+	broken    chan error   // why the device stopped; written once at most
+	lost      int64        // frames since the last block handed over; push only
+	total     atomic.Int64 // frames lost
+	overflows atomic.Int64 // times that the device lost some before we got them
 
 	convert  *wave.Converter
 	base     time.Time // of output sample 0; zero before the first block
@@ -67,6 +69,7 @@ func newMicrophone(o Opts, name string, rate, channels int) (*microphone, error)
 		opts: o, name: name, rate: rate, channels: channels,
 		convert: convert,
 		blocks:  make(chan block, n),
+		broken:  make(chan error, 1),
 		free:    make(chan []float32, n),
 	}
 	for range n {
@@ -79,8 +82,8 @@ func (m *microphone) blockFrames() int {
 	return int(int64(m.rate) * int64(blockTime) / int64(time.Second))
 }
 
-// push takes what the device heard; at is the time of its first frame. It runs
-// on the audio thread: when no buffer is free the sound is dropped and counted.
+// push takes what the device heard; at is the time of its first frame. When no
+// buffer is free the sound is dropped and counted.
 func (m *microphone) push(in []float32, at time.Time) {
 	for len(in) >= m.channels {
 		n := min(len(in)/m.channels, m.blockFrames())
@@ -103,8 +106,12 @@ func frames(n int64, rate int) time.Duration {
 	return time.Duration(n/int64(rate))*time.Second + time.Duration(n%int64(rate))*time.Second/time.Duration(rate)
 }
 
-// Dropped counts the frames that were lost because nobody read them in time.
+// Dropped counts the frames that were lost because nobody listened in time.
 func (m *microphone) Dropped() int64 { return m.total.Load() }
+
+// Overflows counts the times that the device lost sound because the board was
+// too busy to fetch it.
+func (m *microphone) Overflows() int64 { return m.overflows.Load() }
 
 // Next waits for the next 20 ms of sound.
 func (m *microphone) Next(ctx context.Context) (devices.PCM, error) {
@@ -141,6 +148,9 @@ func (m *microphone) wait(ctx context.Context) (block, error) {
 		return b, nil
 	case <-ctx.Done():
 		return block{}, ctx.Err()
+	case err := <-m.broken:
+		m.fail("stopped: %v; it may be unplugged, or its sound server ended", err)
+		return block{}, m.failed
 	case <-timer.C:
 		m.fail("has delivered nothing for %v; it may be unplugged or in use by another program", m.opts.LostAfter)
 		return block{}, m.failed

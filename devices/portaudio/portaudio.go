@@ -48,7 +48,7 @@ type Opts struct {
 	// Timeout limits every call into the library [10s].
 	Timeout time.Duration
 	// LostAfter is how long the device may deliver nothing before it counts as
-	// lost [3s].
+	// lost [10s]; some take 2s to begin.
 	LostAfter time.Duration
 	// StuckAfter is how long every sample may be the same, zero for instance,
 	// before the device counts as lost [1m]. Below zero it may for ever: some
@@ -75,7 +75,7 @@ func New(o Opts) (*Source, error) {
 		o.Timeout = 10 * time.Second
 	}
 	if o.LostAfter == 0 {
-		o.LostAfter = 3 * time.Second
+		o.LostAfter = 10 * time.Second
 	}
 	if o.StuckAfter == 0 {
 		o.StuckAfter = time.Minute
@@ -103,8 +103,9 @@ func (s *Source) String() string {
 }
 
 // Open opens the microphone. The error wraps [devices.ErrAbsent] when it is not
-// there. The microphone also has a method Dropped() int64, the frames that were
-// lost because nobody read them in time.
+// there. The microphone also has the methods Dropped() int64, the frames that
+// were lost because nobody listened in time, and Overflows() int64, the times
+// that the device lost some because the board was busy.
 func (s *Source) Open(ctx context.Context) (devices.Microphone, error) {
 	m, err := open(ctx, s.opts)
 	if err != nil {
