@@ -1,0 +1,116 @@
+"""Measures a checkpoint on the held-out sets: greedy answers, float32."""
+import argparse
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+import architecture
+import checkpoints
+from chat import Chat
+from decoder import generate
+from heldout import held_out_scenes, held_out_silence, held_out_speech
+from metrics import edits, f1, match, parse_boxes
+from speech import Clips
+from words import CAPTION_PROMPTS, DETECT_PROMPTS, LABELS, TRANSCRIBE_PROMPT, caption
+
+BATCH = 25
+CAPTION_TOKENS, BOX_TOKENS, SPEECH_TOKENS = 40, 120, 40
+MOST_FAILURES = 12  # listed in the report
+
+
+class Asker:
+    def __init__(self, path: Path, data: Path):
+        self.model, self.tokenizer = checkpoints.open_model(path, data)
+        self.chat = Chat(self.tokenizer)
+
+    def about_pictures(self, soft: torch.Tensor, prompt: str, most: int) -> list[str]:
+        """soft: [batch, tokens, WIDTH]."""
+        prompts = [self.chat.prompt(prompt, "image", soft.shape[1])] * len(soft)
+        return generate(self.model, self.tokenizer, self.chat.ids, prompts, list(soft), most)
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        soft = architecture.hear_one(self.model, samples)
+        prompt = self.chat.prompt(TRANSCRIBE_PROMPT, "audio", len(soft))
+        return generate(self.model, self.tokenizer, self.chat.ids, [prompt], [soft], SPEECH_TOKENS)[0].strip()
+
+
+def evaluate_pictures(asker: Asker, count: int) -> dict:
+    scenes = held_out_scenes(count)
+    right: dict[int, list[bool]] = defaultdict(list)
+    hits, found, there = Counter(), Counter(), Counter()
+    valid, failures = 0, []
+    for first in range(0, count, BATCH):
+        part = scenes[first : first + BATCH]
+        pixels = np.stack([architecture.resize(Image.fromarray(drawn.pixels)) for drawn in part])
+        soft = architecture.see(asker.model, *architecture.patches(pixels))
+        captions = asker.about_pictures(soft, CAPTION_PROMPTS[0], CAPTION_TOKENS)
+        answers = asker.about_pictures(soft, DETECT_PROMPTS[0], BOX_TOKENS)
+        for drawn, said, answer in zip(part, captions, answers):
+            wanted = caption(drawn.things, drawn.place, drawn.night)
+            right[len(drawn.things)].append(said.strip() == wanted)
+            if said.strip() != wanted and len(failures) < MOST_FAILURES:
+                failures.append([wanted, said])
+            objects = parse_boxes(answer)
+            valid += objects is not None
+            objects = objects or []
+            true = [(label, [share * 1000 for share in box]) for label, box in drawn.things]
+            hits.update(label for (label, _), hit in zip(objects, match(objects, true)) if hit)
+            found.update(label for label, _ in objects)
+            there.update(label for label, _ in true)
+    return {
+        "scenes": count,
+        "caption_exact": sum(map(sum, right.values())) / max(1, count),
+        "caption_exact_by_things": {str(n): round(sum(good) / len(good), 3) for n, good in sorted(right.items())},
+        "json_valid": valid / max(1, count),
+        "boxes_f1": f1(hits.total(), found.total(), there.total()),
+        "boxes_f1_by_label": {label: round(f1(hits[label], found[label], there[label]), 3) for label in LABELS},
+        "caption_failures": failures,
+    }
+
+
+def evaluate_speech(asker: Asker, clips: Clips, count: int, noisy: bool) -> dict:
+    count = min(count, len(clips))
+    wrong = said = exact = 0
+    failures = []
+    for samples, text in zip(held_out_speech(clips, count, noisy), clips.texts):
+        heard = asker.transcribe(samples)
+        wrong += edits(heard.split(), text.split())
+        said += len(text.split())
+        exact += heard == text
+        if heard != text and len(failures) < MOST_FAILURES:
+            failures.append([text, heard])
+    return {"clips": count, "word_error": wrong / max(1, said), "exact": exact / max(1, count), "failures": failures}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("checkpoint", type=Path, help="a .pt file or a folder in Hugging Face's form")
+    arguments.add_argument("--data", type=Path, required=True, help="folder with the held-out speech")
+    arguments.add_argument("--scenes", type=int, default=150)
+    arguments.add_argument("--clips", type=int, default=100)
+    arguments.add_argument("--out", type=Path, help="report to write, JSON")
+    options = arguments.parse_args()
+    torch.set_num_threads(1)
+
+    asker = Asker(options.checkpoint, options.data)
+    known, new = Clips(options.data, "val"), Clips(options.data, "valvoice")
+    report: dict[str, dict] = {}
+    with torch.no_grad():
+        report["pictures"] = evaluate_pictures(asker, options.scenes)
+        report["new_sentences"] = evaluate_speech(asker, known, options.clips, noisy=False)
+        report["new_sentences_noisy"] = evaluate_speech(asker, known, options.clips, noisy=True)
+        report["new_voices"] = evaluate_speech(asker, new, options.clips, noisy=False)
+        quiet = [asker.transcribe(samples) == "" for samples in held_out_silence()]
+        report["silence"] = {"clips": len(quiet), "empty": sum(quiet) / len(quiet)}
+    text = json.dumps(report, indent=1)
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
