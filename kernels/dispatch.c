@@ -83,9 +83,12 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
   struct workspace s = workspace_in(scratch);
   for (int tile = first; tile < last; tile++) {
     int r0 = tile * TILE, rows = p->rows - r0 < TILE ? p->rows - r0 : TILE;
-    int more = p->rows - r0 >= 2 * TILE; // whole tiles follow
-    const uint8_t *row[TILE];            // a short last tile computes its last row again
-    for (int r = 0; r < TILE; r++) row[r] = p->data + (size_t)(r0 + (r < rows ? r : rows - 1)) * p->row_bytes;
+    int more = !p->pick && p->rows - r0 >= 2 * TILE; // whole tiles follow
+    const uint8_t *row[TILE];                       // a short last tile computes its last row again
+    for (int r = 0; r < TILE; r++) {
+      size_t at = (size_t)(r0 + (r < rows ? r : rows - 1));
+      row[r] = p->data + (p->pick ? (size_t)p->pick[at] : at) * p->row_bytes;
+    }
     memset(s.acc, 0, (size_t)in->t * TILE * sizeof *s.acc);
     if (k->unpack[p->encoding]) {
       multiply_quantized(k, p, in, row, s, more);
@@ -98,10 +101,10 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
   }
 }
 
-void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, int rows, int cols, float *out,
-                    const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
+                    float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
                     void *scratch) {
-  struct product p = {data, row_bytes, encoding, round, rows, cols, out};
+  struct product p = {data, row_bytes, encoding, round, pick, rows, cols, out};
   struct input in = {x, {q, d, m32, m16}, t};
   multiply(k, &p, &in, first, last, scratch);
 }

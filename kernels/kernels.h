@@ -163,6 +163,7 @@ struct product {
   size_t row_bytes;
   int encoding;
   int round; // float weights are rounded to 8 bits on the way
+  const int32_t *pick; // which rows of the matrix to take; null: all in order
   int rows, cols;
   float *out; // [t][rows]
 };
@@ -177,10 +178,11 @@ struct input {
 
 // multiply_tiles computes the tiles first .. last-1 of a product of an encoded
 // matrix with t rows, into out[t][rows]. The rounded rows are read for quantised
-// or rounded weights, else x. scratch holds scratch_bytes(t) bytes, 64-byte
+// or rounded weights, else x. With pick, row i of the product is row pick[i] of
+// the matrix. scratch holds scratch_bytes(t) bytes, 64-byte
 // aligned.
-void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, int rows, int cols, float *out,
-                    const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
+                    float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
                     void *scratch);
 size_t scratch_bytes(int t);
 

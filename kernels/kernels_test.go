@@ -195,6 +195,58 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// TestMatMulRows holds that picked rows are those of the whole product.
+func TestMatMulRows(t *testing.T) {
+	eachSet(t, func(t *testing.T, p *Pool) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		const rows, cols = 70, 256
+		for _, enc := range encodings {
+			w, err := NewMatrix(enc, rows, cols, randomRows(r, enc, rows, cols))
+			if err != nil {
+				t.Fatal(err)
+			}
+			x, all := random(r, cols), make([]float32, rows)
+			p.MatMul(x, 1, Product{all, w})
+			for _, pick := range [][]int{{}, {0}, {69}, {3, 3, 1}, {0, 5, 69, 12, 13, 14, 15, 16, 17, 30, 31, 32, 33, 34, 35, 36, 60, 2, 1}} {
+				out := make([]float32, len(pick))
+				p.MatMulRows(out, x, w, pick)
+				for i, k := range pick {
+					if out[i] != all[k] {
+						t.Fatalf("%v: row %d of %v is %g alone, %g in the whole product", enc, k, pick, out[i], all[k])
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestRounded holds how far rounding float weights moves a product.
+func TestRounded(t *testing.T) {
+	eachSet(t, func(t *testing.T, p *Pool) {
+		r := rand.New(rand.NewPCG(seed, 4))
+		const rows, cols, n = 40, 320, 33
+		for _, enc := range []gguf.Type{gguf.F32, gguf.F16, gguf.BF16} {
+			w, _ := NewMatrix(enc, rows, cols, randomRows(r, enc, rows, cols))
+			x, exact, fast := random(r, n*cols), make([]float32, n*rows), make([]float32, n*rows)
+			p.MatMul(x, n, Product{exact, w})
+			p.MatMul(x, n, Product{fast, w.Rounded()})
+			var off, all float64
+			for i, v := range exact {
+				off += math.Pow(float64(fast[i]-v), 2)
+				all += math.Pow(float64(v), 2)
+			}
+			share := math.Sqrt(off / all)
+			if share > 0.012 || roundsActivations && share == 0 {
+				t.Errorf("%v: rounded products are off by %.2g of their size", enc, share)
+			}
+			p.MatMul(x, manyRows-1, Product{fast[:(manyRows-1)*rows], w.Rounded()})
+			if !slices.Equal(fast[:(manyRows-1)*rows], exact[:(manyRows-1)*rows]) {
+				t.Errorf("%v: few rows are rounded", enc)
+			}
+		}
+	})
+}
+
 func TestAttention(t *testing.T) {
 	eachSet(t, func(t *testing.T, p *Pool) {
 		for _, a := range []Attention{
@@ -290,6 +342,18 @@ func checkRows(t *testing.T, set rowSet, n int) {
 	rotated := slices.Clone(x)
 	ref.Rope(rotated[:2*half], cos, sin)
 	each("rope", 1e-6, func(i int) float64 { return f(rotated, i) })
+	copy(out, x)
+	set.add(out, y)
+	each("add", 1e-6, func(i int) float64 { return f(x, i) + f(y, i) })
+	copy(out, x)
+	set.addScaled(out, y, 0.5)
+	each("add scaled", 1e-6, func(i int) float64 { return f(x, i) + f(y, i)/2 })
+	copy(out, x)
+	set.scale(out, 3)
+	each("scale", 1e-6, func(i int) float64 { return f(x, i) * 3 })
+	copy(out, x)
+	set.clamp(out, -1, 2)
+	each("clamp", 0, func(i int) float64 { return max(-1, min(2, f(x, i))) })
 }
 
 func TestNewMatrixRefuses(t *testing.T) {

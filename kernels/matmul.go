@@ -31,6 +31,25 @@ func (p *Pool) MatMul(x []float32, t int, products ...Product) {
 	p.matMul(x, t, products)
 }
 
+// MatMulRows computes some rows of a product with one row of activations:
+// out[i] is row rows[i] of W times x, bit for bit what [Pool.MatMul] gives. It
+// panics when a row does not exist.
+func (p *Pool) MatMulRows(out, x []float32, w *Matrix, rows []int) {
+	if len(x) != w.Cols || len(out) < len(rows) {
+		panic(fmt.Sprintf("kernels: %d rows of %d x %d with %d values into %d", len(rows), w.Rows, w.Cols, len(x), len(out)))
+	}
+	pick := make([]int32, len(rows))
+	for i, r := range rows {
+		if r < 0 || r >= w.Rows {
+			panic(fmt.Sprintf("kernels: row %d of %d", r, w.Rows))
+		}
+		pick[i] = int32(r)
+	}
+	if len(pick) > 0 {
+		p.matMulRows(out, x, w, pick)
+	}
+}
+
 // span is a run of row tiles of one product.
 type span struct {
 	product     int
@@ -38,11 +57,12 @@ type span struct {
 }
 
 // spans cuts the products into work items of about the given number of tiles,
-// so that a thread streams through neighbouring rows.
-func spans(products []Product, tiles int) []span {
+// so that a thread streams through neighbouring rows. rows tells how many rows
+// of a product are wanted.
+func spans(products []Product, rows func(Product) int, tiles int) []span {
 	var out []span
 	for i, q := range products {
-		all := (q.W.Rows + tileRows - 1) / tileRows
+		all := (rows(q) + tileRows - 1) / tileRows
 		for first := 0; first < all; first += tiles {
 			out = append(out, span{i, first, min(first+tiles, all)})
 		}

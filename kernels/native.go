@@ -115,13 +115,24 @@ func (p *Pool) matMul(x []float32, t int, products []Product) {
 			break
 		}
 	}
+	p.multiply(products, nil, x, t)
+}
+
+// multiply computes the products, or with pick those rows of the only one.
+func (p *Pool) multiply(products []Product, pick []int32, x []float32, t int) {
+	rows := func(q Product) int {
+		if pick != nil {
+			return len(pick)
+		}
+		return q.W.Rows
+	}
 	tiles := 0
 	for _, q := range products {
-		tiles += (q.W.Rows + tileRows - 1) / tileRows
+		tiles += (rows(q) + tileRows - 1) / tileRows
 	}
 	// Some ten items a thread even out the load and still let each thread
 	// stream through neighbouring rows.
-	work := spans(products, max(1, tiles/(10*p.threads)))
+	work := spans(products, rows, max(1, tiles/(10*p.threads)))
 	s := &p.scratch
 	size := int(C.scratch_bytes(C.int(t)))
 	p.run(len(work), func(worker, i int) {
@@ -131,10 +142,17 @@ func (p *Pool) matMul(x []float32, t int, products []Product) {
 		if q.W.rounds(t) {
 			round = 1
 		}
-		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), C.size_t(q.W.rowBytes), C.int(q.W.Type), round, C.int(q.W.Rows), C.int(q.W.Cols),
-			floats(q.Out), floats(x), (*C.int8_t)(unsafe.SliceData(s.q)), floats(s.d), floats(s.m32), floats(s.m16), C.int(t),
-			C.int(it.first), C.int(it.last), s.thread(worker, size))
+		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), C.size_t(q.W.rowBytes), C.int(q.W.Type), round,
+			(*C.int32_t)(unsafe.SliceData(pick)), C.int(rows(q)), C.int(q.W.Cols), floats(q.Out), floats(x), (*C.int8_t)(unsafe.SliceData(s.q)),
+			floats(s.d), floats(s.m32), floats(s.m16), C.int(t), C.int(it.first), C.int(it.last), s.thread(worker, size))
 	})
+}
+
+func (p *Pool) matMulRows(out, x []float32, w *Matrix, pick []int32) {
+	if w.quantized() {
+		p.round(x, 1, w.Cols)
+	}
+	p.multiply([]Product{{out, w}}, pick, x, 1)
 }
 
 // round quantises t rows of x for the product that follows.

@@ -17,7 +17,7 @@ func (p *Pool) prepare() {}
 func Kernels() string { return "float64 reference (built without cgo)" }
 
 func (p *Pool) matMul(x []float32, t int, products []Product) {
-	work := spans(products, 1)
+	work := spans(products, func(q Product) int { return q.W.Rows }, 1)
 	p.Run(len(work), func(i int) {
 		q := products[work[i].product]
 		row := make([]float32, q.W.Cols)
@@ -27,6 +27,14 @@ func (p *Pool) matMul(x []float32, t int, products []Product) {
 				q.Out[j*q.W.Rows+r] = float32(ref.Dot(row, x[j*q.W.Cols:(j+1)*q.W.Cols]))
 			}
 		}
+	})
+}
+
+func (p *Pool) matMulRows(out, x []float32, w *Matrix, pick []int32) {
+	p.Run(len(pick), func(i int) {
+		row := make([]float32, w.Cols)
+		w.Row(row, int(pick[i]))
+		out[i] = float32(ref.Dot(row, x))
 	})
 }
 

@@ -5,6 +5,10 @@ type rowSet struct {
 	name         string
 	rmsNorm      func(out, x, w []float32, eps float32)
 	geluMul, glu func(out, a, b []float32)
+	add          func(out, x []float32)
+	addScaled    func(out, x []float32, s float32)
+	scale        func(x []float32, s float32)
+	clamp        func(x []float32, lo, hi float32)
 	silu         func(out, x []float32)
 	softcap      func(x []float32, limit float32)
 	rope         func(x, cos, sin []float32)
