@@ -95,6 +95,7 @@ type hearing struct {
 	n    int
 	x    []float32 // [n][hidden]
 	norm []float32 // [n][hidden]
+	work []float32 // of one part of a layer
 }
 
 // conform runs layer i.
@@ -115,7 +116,8 @@ func clip(x []float32) { kernels.Clamp(x, -audioClip, audioClip) }
 
 // feedForward adds half of a feed-forward part to x, tile by tile.
 func (a *audioTower) feedForward(f *feedForward, h *hearing) {
-	inner := make([]float32, min(h.n, tileRows)*a.ffn)
+	h.work = grow(h.work, min(h.n, tileRows)*a.ffn)
+	inner := h.work
 	for first := 0; first < h.n; first += tileRows {
 		n := min(tileRows, h.n-first)
 		norm, x := h.norm[first*a.hidden:(first+n)*a.hidden], h.x[first*a.hidden:(first+n)*a.hidden]
@@ -148,8 +150,8 @@ func (a *audioTower) normClipped(out, x []float32, n int, weight []float32) {
 // after its mask is this window.
 func (a *audioTower) attend(l *audioLayer, distances []float32, h *hearing) {
 	size := h.n * a.hidden
-	all := make([]float32, 4*size)
-	q, k, v, out := all[:size], all[size:2*size], all[2*size:3*size], all[3*size:]
+	h.work = grow(h.work, 4*size)
+	q, k, v, out := h.work[:size], h.work[size:2*size], h.work[2*size:3*size], h.work[3*size:]
 	a.normClipped(h.norm, h.x, h.n, l.attnNorm)
 	a.apply(h.norm, h.n, use{q, l.q}, use{k, l.k}, use{v, l.v})
 	keyScale := float32(math.Log(1+math.E) / math.Ln2)
@@ -190,7 +192,9 @@ func (a *audioTower) look(out, q, k, v, distances []float32, frame, head int) {
 
 // convolve adds the light convolution: each channel looks back a few frames.
 func (a *audioTower) convolve(l *audioLayer, h *hearing) {
-	wide, gated := make([]float32, 2*h.n*a.hidden), make([]float32, h.n*a.hidden)
+	size := h.n * a.hidden
+	h.work = grow(h.work, 3*size)
+	wide, gated := h.work[:2*size], h.work[2*size:]
 	a.rows(h.n, func(r int) {
 		kernels.RMSNorm(row(h.norm, r, a.hidden), row(h.x, r, a.hidden), l.convNorm, audioEps)
 	})
@@ -199,7 +203,7 @@ func (a *audioTower) convolve(l *audioLayer, h *hearing) {
 		w := row(wide, r, 2*a.hidden)
 		kernels.GLU(row(gated, r, a.hidden), w[:a.hidden], w[a.hidden:])
 	})
-	inner := wide[:h.n*a.hidden]
+	inner := wide[:size]
 	a.rows(h.n, func(r int) {
 		y := row(inner, r, a.hidden)
 		a.lookBack(y, gated, l.taps, r)

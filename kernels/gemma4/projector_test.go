@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -170,6 +171,7 @@ func TestDamagedProjectors(t *testing.T) {
 		"odd heads":      {edit{keys: map[string]any{"clip.audio.attention.head_count": uint32(5)}}, []string{"head_count", "does not divide"}},
 		"more blocks":    {edit{keys: map[string]any{"clip.vision.block_count": uint32(3)}}, []string{"v.blk.2."}},
 		"many bands":     {edit{keys: map[string]any{"clip.audio.num_mel_bins": uint32(300)}}, []string{"num_mel_bins", "out of range"}},
+		"no epsilon":     {edit{keys: map[string]any{"clip.vision.attention.layer_norm_epsilon": float32(math.NaN())}}, []string{"layer_norm_epsilon", "out of range"}},
 		"wrong kind":     {edit{keys: map[string]any{"clip.vision.patch_size": "sixteen"}}, []string{"patch_size"}},
 		"limits crossed": {edit{tensors: map[string]func(*gguf.Tensor){"v.blk.0.attn_q.input_min": scalar(1e9)}}, []string{"v.blk.0.attn_q.input_min", "nothing between"}},
 		"limits NaN":     {edit{tensors: map[string]func(*gguf.Tensor){"a.blk.0.ffn_up.output_max": scalar(float32(math.NaN()))}}, []string{"a.blk.0.ffn_up.output_max", "nothing between"}},
@@ -352,4 +354,39 @@ func TestLimitsOfOneInput(t *testing.T) {
 			t.Errorf("%v and %v: %v, want %v", c.first.in, c.second.in, out, c.want)
 		}
 	}
+}
+
+// FuzzProjectorFile flips bits in the head of a projector file. Whatever still
+// opens must encode without panicking.
+func FuzzProjectorFile(f *testing.F) {
+	good, err := os.ReadFile(filepath.Join("testdata", "mini", "mmproj.gguf"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	head := bytes.Index(good, []byte("v.position_embd.weight")) + 100
+	for _, at := range []int{0, 8, 500, 900, 1300, head / 2, head - 90} {
+		f.Add(uint32(at), byte(1), uint32(at+1), byte(0x80))
+	}
+	f.Fuzz(func(t *testing.T, at uint32, flip byte, other uint32, flop byte) {
+		data := bytes.Clone(good)
+		data[int(at)%head] ^= flip
+		data[int(other)%head] ^= flop
+		file, err := gguf.Parse("flipped.gguf", data)
+		if err != nil {
+			return
+		}
+		p, err := openProjector(file, testPool(t, 1))
+		if err != nil {
+			if !strings.Contains(err.Error(), "flipped.gguf") {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			return
+		}
+		if p.hasVision() {
+			p.EncodeImage(context.Background(), NewPixels(2, 7), 70)
+		}
+		if p.hasAudio() {
+			p.EncodeAudio(context.Background(), testSound(500))
+		}
+	})
 }

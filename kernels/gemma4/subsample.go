@@ -105,16 +105,15 @@ func (g *grid) look(dst []float32, frame, band int) {
 // activate normalises the channels of a point to mean 0 and variance 1, scales
 // them and cuts them off below zero.
 func (c *convolution) activate(x []float32) {
-	var mean, variance float64
+	var sum, squares float64
 	for _, v := range x {
-		mean += float64(v)
+		sum += float64(v)
+		squares += float64(v) * float64(v)
 	}
-	mean /= float64(len(x))
-	for _, v := range x {
-		variance += (float64(v) - mean) * (float64(v) - mean)
-	}
-	scale := 1 / math.Sqrt(variance/float64(len(x))+audioEps)
-	for i, v := range x {
-		x[i] = max(0, float32((float64(v)-mean)*scale)*c.norm[i])
+	mean := sum / float64(len(x))
+	variance := max(0, squares/float64(len(x))-mean*mean)
+	shift, scale := float32(mean), float32(1/math.Sqrt(variance+audioEps))
+	for i, w := range c.norm[:len(x)] {
+		x[i] = max(0, (x[i]-shift)*scale*w)
 	}
 }

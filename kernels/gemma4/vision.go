@@ -68,6 +68,9 @@ func openVision(f *gguf.File, pool *kernels.Pool) (*visionTower, error) {
 		eps:        m.number(prefix + "attention.layer_norm_epsilon"),
 	}
 	blocks := m.size(prefix + "block_count")
+	if m.err == nil && !(v.eps > 0 && v.eps < 1) {
+		m.err = fmt.Errorf("%s: key %q: %g is out of range", f.Name(), prefix+"attention.layer_norm_epsilon", v.eps)
+	}
 	if m.err != nil {
 		return nil, m.err
 	}
@@ -170,6 +173,7 @@ type vision struct {
 	x               []float32 // [n][hidden]
 	norm            []float32 // [n][hidden]
 	cos, sin        []float32 // [max(across, down)][dim/4]
+	work            []float32 // of one part of a layer
 }
 
 // embedPatches cuts the picture into patches and gives each its place.
@@ -219,8 +223,8 @@ func (v *visionTower) cut(out []float32, picture *Pixels, x, y int) {
 // attend adds the attention part of a layer to x: every patch sees all.
 func (v *visionTower) attend(l *visionLayer, s *vision) {
 	queries, keys := v.heads*v.dim, l.kvHeads*v.dim
-	all := make([]float32, s.n*(2*queries+2*keys))
-	q, rest := all[:s.n*queries], all[s.n*queries:]
+	s.work = grow(s.work, s.n*(2*queries+2*keys))
+	q, rest := s.work[:s.n*queries], s.work[s.n*queries:]
 	out, rest := rest[:s.n*queries], rest[s.n*queries:]
 	k, values := rest[:s.n*keys], rest[s.n*keys:]
 
@@ -260,7 +264,8 @@ func (v *visionTower) place(x, weight []float32, s *vision, r int) {
 // feedForward adds the gated feed-forward part of a layer to x, tile by tile.
 func (v *visionTower) feedForward(l *visionLayer, s *vision) {
 	tile := min(s.n, tileRows)
-	gate, up := make([]float32, tile*v.ffn), make([]float32, tile*v.ffn)
+	s.work = grow(s.work, 2*tile*v.ffn)
+	gate, up := s.work[:tile*v.ffn], s.work[tile*v.ffn:]
 	for first := 0; first < s.n; first += tileRows {
 		n := min(tileRows, s.n-first)
 		norm := s.norm[first*v.hidden : (first+n)*v.hidden]

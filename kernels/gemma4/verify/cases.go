@@ -57,7 +57,7 @@ type audioCase struct {
 	Embeddings string `json:"embeddings"`
 }
 
-// chatCase holds a picture (with its budget) or WAV file, the ids of a prompt
+// chatCase holds a picture (with its budget, else 280) or WAV file, the ids of a prompt
 // with the places for its soft tokens, a file with the logits after it, and the
 // likeliest tokens that follow.
 type chatCase struct {

@@ -116,7 +116,7 @@ func (f files) sound(name string) ([]float32, error) {
 // 3). The daemon reads more; a case that needed converting would not test the
 // model.
 func parseWAV(data []byte) ([]float32, error) {
-	if len(data) < 12 || string(data[:4]) != "RIFF" || string(data[8:12]) != "WAVE" {
+	if !isWAV(data) {
 		return nil, errors.New("it does not begin with RIFF and WAVE")
 	}
 	var known bool
@@ -142,6 +142,10 @@ func parseWAV(data []byte) ([]float32, error) {
 		data = data[min(size+size%2, int64(len(data))):]
 	}
 	return nil, errors.New("it has no data")
+}
+
+func isWAV(data []byte) bool {
+	return len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WAVE"
 }
 
 // checkFormat accepts plain PCM, 16 kHz, mono, 16 bits.

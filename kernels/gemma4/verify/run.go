@@ -172,10 +172,14 @@ func (c *chatCase) run(v *verifier, r *Result) error {
 	return v.greedy(s, c.Greedy, r)
 }
 
-// media encodes the medium of a chat: a picture when there is a budget, sound
-// when there is none.
+// media encodes the medium of a chat: sound when the file is a WAV file, else
+// a picture.
 func (v *verifier) media(c *chatCase) ([]float32, error) {
-	if c.Budget == nil {
+	data, err := v.files.read(c.Media)
+	if err != nil {
+		return nil, err
+	}
+	if isWAV(data) {
 		pcm, err := v.files.sound(c.Media)
 		if err != nil {
 			return nil, err
@@ -186,5 +190,13 @@ func (v *verifier) media(c *chatCase) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.m.EncodeImage(v.ctx, im, *c.Budget)
+	budget := defaultBudget
+	if c.Budget != nil {
+		budget = *c.Budget
+	}
+	return v.m.EncodeImage(v.ctx, im, budget)
 }
+
+// defaultBudget is how many soft tokens a picture may take when a case says
+// nothing.
+const defaultBudget = 280

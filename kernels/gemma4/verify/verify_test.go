@@ -154,6 +154,7 @@ func TestDifferencesAreFound(t *testing.T) {
 		"chat":       {func(t *testing.T, dir string) { rewrite(t, dir, "chat_aud0.npy", lastNumber(1)) }, []string{"chat"}, "last logits"},
 		"places":     {func(t *testing.T, dir string) { rewriteCase(t, dir, "chat", "ids", []int{2, 15}) }, []string{"chat"}, "places"},
 		"budget":     {func(t *testing.T, dir string) { rewriteCase(t, dir, "chat", "budget", 71) }, []string{"chat"}, "71"},
+		"no budget":  {func(t *testing.T, dir string) { rewriteCase(t, dir, "chat", "budget", nil) }, []string{"chat"}, "soft tokens and the prompt holds"},
 		"picture": {func(t *testing.T, dir string) {
 			rewrite(t, dir, "img0.png", func([]byte) []byte { return []byte("a text") })
 		},
