@@ -52,7 +52,8 @@ func (v *viewer) introduce(w io.Writer, url string) {
 This is a demonstration model (tiny-gemma4, 4.8 M parameters): it knows drawn
 scenes and synthetic speech only and says nothing about real cameras or people.
 The real one is Gemma 4 E2B; with its two GGUF files:
-  sensed infer --model gemma-4-E2B-it-Q4_0.gguf --projector mmproj-gemma-4-E2B-it.gguf --image photo.jpg
+  sensed infer --image photo.jpg --model gemma-4-E2B-it-Q4_0.gguf \
+               --projector mmproj-gemma-4-E2B-it.gguf
   sensed run --config sensed.yaml     (with both under model:)
 
 camera: %d scenes at %d fps   microphone: %d sentences   broker: %s

@@ -38,6 +38,21 @@ func TestLogsInWithThePasswordFile(t *testing.T) {
 	heard.AwaitMessage("sensed/porch/status", "online")
 }
 
+func TestReachesTheBrokerByEveryWay(t *testing.T) {
+	broker := mqtttest.Start(t, mqtttest.Options{Websockets: true, Unix: true})
+	for _, url := range []string{
+		broker.URL(), strings.Replace(broker.URL(), "mqtt", "tcp", 1), broker.WebsocketURL(), broker.UnixURL(),
+	} {
+		t.Run(url[:strings.Index(url, ":")], func(t *testing.T) {
+			heard := mqtttest.Listen(t, broker.URL(), "sensed/porch/door/caption", nil)
+			p := run(t, mqtt.Options{URL: url})
+			p.publish(t, caption(1))
+			heard.AwaitMessage("sensed/porch/door/caption", "")
+			p.stop()
+		})
+	}
+}
+
 func TestSaysThatThePasswordIsWrong(t *testing.T) {
 	broker := mqtttest.Start(t, mqtttest.Options{User: "sensed", Password: "correct horse"})
 	for name, tc := range map[string]struct {

@@ -26,6 +26,8 @@ type Options struct {
 	User, Password string // only this user may come in
 	TLS            *Certs // the broker shows Certs.Server and wants a client certificate of the same authority
 	Persist        bool   // messages survive a Stop
+	Websockets     bool   // a second listener, see [Mosquitto.WebsocketURL]
+	Unix           bool   // a third one, see [Mosquitto.UnixURL]
 }
 
 // Mosquitto is a broker on a free port, run as a process of its own. Start and
@@ -34,6 +36,7 @@ type Mosquitto struct {
 	t      testing.TB
 	dir    string
 	port   int
+	ws     int // port for websockets, 0 for none
 	scheme string
 	cmd    *exec.Cmd
 	log    buffer
@@ -50,6 +53,13 @@ func New(t testing.TB, o Options) *Mosquitto {
 		"persistence " + strconv.FormatBool(o.Persist),
 		"persistence_location " + m.dir + "/",
 		"allow_anonymous " + strconv.FormatBool(o.User == ""),
+	}
+	if o.Websockets {
+		m.ws = FreePort(t)
+		conf = append(conf, "listener "+strconv.Itoa(m.ws)+" 127.0.0.1", "protocol websockets")
+	}
+	if o.Unix {
+		conf = append(conf, "listener 0 "+m.socket())
 	}
 	if o.User != "" {
 		file := filepath.Join(m.dir, "passwords")
@@ -77,6 +87,14 @@ func (m *Mosquitto) conf() string { return filepath.Join(m.dir, "mosquitto.conf"
 
 // URL is where clients connect.
 func (m *Mosquitto) URL() string { return fmt.Sprintf("%s://127.0.0.1:%d", m.scheme, m.port) }
+
+// WebsocketURL is where clients connect that speak through websockets.
+func (m *Mosquitto) WebsocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d/", m.ws) }
+
+// UnixURL is where clients connect through a socket in the file system.
+func (m *Mosquitto) UnixURL() string { return "unix://" + m.socket() }
+
+func (m *Mosquitto) socket() string { return filepath.Join(m.dir, "socket") }
 
 // Start starts the process and waits until it takes connections.
 func (m *Mosquitto) Start() {
