@@ -13,7 +13,7 @@ class Sample(NamedTuple):
 
 
 class Chat:
-    def __init__(self, tokenizer: Tokenizer):
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer, self.ids = tokenizer, control_ids(tokenizer)
         self.encoded: dict[str, list[int]] = {}
 

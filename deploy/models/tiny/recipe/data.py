@@ -40,7 +40,7 @@ def make_scenes(name: str, count: int, folder: Path) -> None:
 class Scenes:
     """Scenes on disk: pixels and what is on them, half of the draws mirrored."""
 
-    def __init__(self, folder: Path, name: str):
+    def __init__(self, folder: Path, name: str) -> None:
         self.pixels = np.load(folder / f"{name}.npy", mmap_mode="r")
         with open(folder / f"{name}.jsonl") as lines:
             self.notes = [json.loads(line) for line in lines]

@@ -9,7 +9,8 @@ from chat import Sample
 SOFTCAP = 30.0
 
 
-def _embed(model: Gemma4ForConditionalGeneration, tokens: torch.Tensor, soft: list[torch.Tensor], ids: ControlIds):
+def _embed(model: Gemma4ForConditionalGeneration, tokens: torch.Tensor, soft: list[torch.Tensor],
+           ids: ControlIds) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids [batch, length] with soft tokens in their places -> inputs of the decoder.
 
     The per-layer embedding of a soft token is that of the pad token, as in the reference.

@@ -23,7 +23,7 @@ MOST_FAILURES = 12  # listed in the report
 
 
 class Asker:
-    def __init__(self, path: Path, data: Path):
+    def __init__(self, path: Path, data: Path) -> None:
         self.model, self.tokenizer = checkpoints.open_model(path, data)
         self.chat = Chat(self.tokenizer)
 

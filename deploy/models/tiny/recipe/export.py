@@ -9,15 +9,16 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 import transformers.models.gemma4.modeling_gemma4 as gemma4
+from tokenizers import Tokenizer
 
 import architecture
 import checkpoints
-import vocabulary
 from scenes import scene
 from sound import augment
 from speech import Clips
@@ -56,17 +57,17 @@ FILES = {
 }
 
 
-def _clipped(model: torch.nn.Module):
+def _clipped(model: torch.nn.Module) -> Iterator[tuple[str, gemma4.Gemma4ClippableLinear]]:
     return ((name, part) for name, part in model.named_modules() if isinstance(part, gemma4.Gemma4ClippableLinear))
 
 
 @torch.no_grad()
-def largest_values(model, clips: Clips) -> dict[str, tuple[float, float]]:
+def largest_values(model: gemma4.Gemma4ForConditionalGeneration, clips: Clips) -> dict[str, tuple[float, float]]:
     """The largest input and output of every clipped linear, over pictures and sound like those of training."""
     seen: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     hooks = []
     for name, part in _clipped(model):
-        def note(_, inputs, output, name=name):
+        def note(_: torch.nn.Module, inputs: tuple, output: torch.Tensor, name: str = name) -> None:
             seen[name][0] = max(seen[name][0], inputs[0].abs().max().item())
             seen[name][1] = max(seen[name][1], output.abs().max().item())
         hooks.append(part.register_forward_hook(note))
@@ -81,7 +82,8 @@ def largest_values(model, clips: Clips) -> dict[str, tuple[float, float]]:
     return {name: (values[0], values[1]) for name, values in seen.items()}
 
 
-def with_bounds(model, tokenizer, clips: Clips):
+def with_bounds(model: gemma4.Gemma4ForConditionalGeneration, tokenizer: Tokenizer,
+                clips: Clips) -> gemma4.Gemma4ForConditionalGeneration:
     """The same weights in a model whose tower weights carry clip bounds."""
     seen = largest_values(model, clips)
     bounded = architecture.build(tokenizer, clipped=True)
@@ -95,7 +97,8 @@ def with_bounds(model, tokenizer, clips: Clips):
     return bounded
 
 
-def write_folder(model, tokenizer, data: Path, folder: Path, llama: Path) -> None:
+def write_folder(model: gemma4.Gemma4ForConditionalGeneration, tokenizer: Tokenizer, data: Path, folder: Path,
+                 llama: Path) -> None:
     """The model in Hugging Face's form, with tokenizer, chat template and processors."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

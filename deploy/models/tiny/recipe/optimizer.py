@@ -11,7 +11,7 @@ ITERATIONS = 5
 
 
 class MuonAdam:
-    def __init__(self, named: Iterable[tuple[str, torch.nn.Parameter]], rate: float):
+    def __init__(self, named: Iterable[tuple[str, torch.nn.Parameter]], rate: float) -> None:
         self.matrices: dict[tuple[int, ...], list[torch.nn.Parameter]] = {}
         rest = []
         for name, weight in named:

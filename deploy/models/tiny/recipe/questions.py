@@ -9,7 +9,7 @@ from words import (
 
 
 class Questions:
-    def __init__(self, chat: Chat, rng: random.Random, usual: float):
+    def __init__(self, chat: Chat, rng: random.Random, usual: float) -> None:
         """usual: share of questions in the very words of profile.json."""
         self.chat, self.rng, self.usual = chat, rng, usual
 

@@ -71,7 +71,7 @@ def pad(clip: np.ndarray, seconds: float = 0.1) -> np.ndarray:
 class SpeechBatches:
     """Draws batches of augmented clips of similar length."""
 
-    def __init__(self, clips: Clips, rng: Rng):
+    def __init__(self, clips: Clips, rng: Rng) -> None:
         self.clips, self.rng = clips, rng
         self.by_length = np.argsort([len(samples) for samples in clips.samples])
 

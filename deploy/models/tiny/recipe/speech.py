@@ -102,7 +102,7 @@ def make_clips(split: str, shard: int, count: int, folder: Path) -> None:
 class Clips:
     """The clips of a split: int16 samples, transcripts and names of voices."""
 
-    def __init__(self, folder: Path, split: str):
+    def __init__(self, folder: Path, split: str) -> None:
         self.samples: list[np.ndarray] = []
         self.texts: list[str] = []
         self.voices: list[str] = []

@@ -1,11 +1,15 @@
 """Trains everything together, on real pictures and sound. Several processes (--rank, --world) train one model."""
+import argparse
 import datetime
 import random
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as distributed
 import torch.nn.functional as F
+from transformers import Gemma4ForConditionalGeneration
 
 import architecture
 import checkpoints
@@ -34,7 +38,7 @@ Batch = list[tuple[Sample, torch.Tensor, int]]  # question, soft tokens, kind of
 class Joint:
     """The model with what it is trained on."""
 
-    def __init__(self, settings, model, chat: Chat, box_head: BoxHead):
+    def __init__(self, settings: argparse.Namespace, model: Gemma4ForConditionalGeneration, chat: Chat, box_head: BoxHead) -> None:
         seed = [21, settings.rank, int(settings.rate * 1e6)]
         self.model, self.chat, self.box_head = model, chat, box_head
         self.rng = np.random.default_rng(seed)
@@ -82,7 +86,7 @@ class Joint:
         return total, figures
 
 
-def averager(named: list[tuple[str, torch.nn.Parameter]], world: int):
+def averager(named: list[tuple[str, torch.nn.Parameter]], world: int) -> Callable[[float], float]:
     """A function that averages the gradients, and the seconds used, over all processes."""
     size = sum(weight.numel() for _, weight in named)
 
@@ -102,6 +106,17 @@ def averager(named: list[tuple[str, torch.nn.Parameter]], world: int):
     return average
 
 
+def trained_box_head(stages: list[Path]) -> BoxHead:
+    """The helper of the stage that trained it; a fresh one when none did."""
+    box_head = BoxHead()
+    for path in stages:
+        weights = {name.removeprefix(checkpoints.BOX_HEAD): weight for name, weight in checkpoints.read(path).items()
+                   if name.startswith(checkpoints.BOX_HEAD)}
+        if weights:
+            box_head.load_state_dict(weights)
+    return box_head
+
+
 def main() -> None:
     arguments = options.parser(__doc__, minutes=23, peak=1.3e-3)
     arguments.add_argument("--rank", type=int, default=0)
@@ -116,13 +131,7 @@ def main() -> None:
     stages = [settings.start] if settings.start else [settings.data / f"{stage}.pt" for stage in ("vision", "audio", "text")]
     for path in stages:
         checkpoints.load_into(model, path)
-    box_head = BoxHead()
-    for path in stages:
-        if path.is_file():
-            helper = {name.removeprefix(checkpoints.BOX_HEAD): weight for name, weight in checkpoints.read(path).items()
-                      if name.startswith(checkpoints.BOX_HEAD)}
-            if helper:
-                box_head.load_state_dict(helper)
+    box_head = trained_box_head(stages)
     architecture.use_fast_norms()
     named = list(model.named_parameters()) + [(checkpoints.BOX_HEAD + name, weight) for name, weight in box_head.named_parameters()]
     joint = Joint(settings, model, Chat(tokenizer), box_head)
