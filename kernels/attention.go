@@ -2,12 +2,21 @@ package kernels
 
 import "fmt"
 
+// Page is how many positions a page of a cache of keys and values holds.
+const Page = 32
+
 // Attention is scaled dot-product attention over a cache of keys and values
 // that one or more query heads share (Ainslie et al.,
 // https://arxiv.org/abs/2305.13245).
 type Attention struct {
 	Out, Q []float32 // [T][Heads][Dim]
-	K, V   []float32 // [Keys][KVHeads][Dim]
+
+	// Keys and values, [Keys][KVHeads][Dim]: in float32, or in binary16.
+	K, V         []float32
+	HalfK, HalfV []uint16
+	// With Pages, the positions from Page*i on lie at Page*Pages[i] instead of in
+	// order, so that several caches can share what they have in common.
+	Pages []int32
 
 	T, Keys, Heads, KVHeads, Dim int
 
@@ -38,9 +47,8 @@ func (p *Pool) Attention(a Attention) {
 	if a.Scale == 0 {
 		a.Scale = 1
 	}
-	queries, keys := a.T*a.Heads*a.Dim, a.Keys*a.KVHeads*a.Dim
-	if a.Heads%a.KVHeads != 0 || len(a.Q) < queries || len(a.Out) < queries || len(a.K) < keys || len(a.V) < keys ||
-		a.Causal && a.First+a.T > a.Keys {
+	queries := a.T * a.Heads * a.Dim
+	if a.Heads%a.KVHeads != 0 || len(a.Q) < queries || len(a.Out) < queries || a.Causal && a.First+a.T > a.Keys || !a.holdsKeys() {
 		panic(fmt.Sprintf("kernels: attention of %d queries at %d, %d/%d heads of %d over %d keys does not fit its slices",
 			a.T, a.First, a.Heads, a.KVHeads, a.Dim, a.Keys))
 	}
@@ -48,4 +56,25 @@ func (p *Pool) Attention(a Attention) {
 		return
 	}
 	p.attention(&a)
+}
+
+// holdsKeys says whether every position's key and value is there.
+func (a *Attention) holdsKeys() bool {
+	positions := len(a.K) / (a.KVHeads * a.Dim)
+	values := len(a.V)
+	if a.HalfK != nil {
+		positions, values = len(a.HalfK)/(a.KVHeads*a.Dim), len(a.HalfV)
+	}
+	if values < positions*a.KVHeads*a.Dim {
+		return false
+	}
+	if a.Pages == nil {
+		return positions >= a.Keys
+	}
+	for i := 0; i*Page < a.Keys; i++ {
+		if i >= len(a.Pages) || a.Pages[i] < 0 || int(a.Pages[i])*Page+min(Page, a.Keys-i*Page) > positions {
+			return false
+		}
+	}
+	return true
 }

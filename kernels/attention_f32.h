@@ -6,10 +6,11 @@
 // does not depend on the block it was computed in.
 #include <string.h>
 
+#include "half.h"
 #include "kernels.h"
 #include "simd_common.h"
 
-enum { KEYS = 32, ROWS = 8 };
+enum { ROWS = 8 };
 
 #define HIDDEN (-3.4e38f)
 
@@ -69,11 +70,22 @@ static inline void gather(float *const sum[ROWS], float s[ROWS][KEYS], const flo
   }
 }
 
-// With rows and dim rounded up to multiples of 16, scratch holds rows * dim
-// sums, KEYS * dim packed keys and 2 * rows of state.
+static inline void widen(float *out, const uint16_t *x, int n) {
+  int i = 0;
+  for (; i + VL <= n; i += VL) v_store(out + i, v_load_half(x + i));
+  for (; i < n; i++) out[i] = half_to_float(x[i]);
+}
+
+// row_of returns n floats at offset at of keys or values, widened into room if need be.
+static inline const float *row_of(const void *base, int half, size_t at, int n, float *room) {
+  if (!half) return (const float *)base + at;
+  widen(room, (const uint16_t *)base + at, n);
+  return room;
+}
+
 void ISA(attention)(const struct attention_task *a, float *scratch) {
   int dim = a->dim, wide = (dim + 15) / 16 * 16, padded = (a->rows + 15) / 16 * 16;
-  float *sums = scratch, *packed = sums + (size_t)padded * wide, *top = packed + KEYS * dim, *total = top + padded;
+  float *sums = scratch, *packed = sums + (size_t)padded * wide, *values = packed + (size_t)KEYS * wide, *top = values + (size_t)KEYS * wide, *total = top + padded;
   memset(sums, 0, sizeof(float) * (size_t)padded * wide);
   for (int i = 0; i < padded; i++) {
     top[i] = HIDDEN;
@@ -85,9 +97,19 @@ void ISA(attention)(const struct attention_task *a, float *scratch) {
 
   for (int tile = from / KEYS * KEYS; tile < to; tile += KEYS) {
     int n = to - tile < KEYS ? to - tile : KEYS;
-    const float *k = a->k + (size_t)tile * a->kv_stride, *v = a->v + (size_t)tile * a->kv_stride;
-    for (int j = 0; j < KEYS; j++)
-      for (int d = 0; d < dim; d++) packed[d * KEYS + j] = j < n ? k[(size_t)j * a->kv_stride + d] : 0;
+    size_t base = (size_t)(a->pages ? a->pages[tile / KEYS] * KEYS : tile) * a->kv_stride;
+    for (int j = 0; j < n; j++) {
+      const float *k = row_of(a->k, a->half, base + (size_t)j * a->kv_stride, dim, values);
+      for (int d = 0; d < dim; d++) packed[d * KEYS + j] = k[d];
+    }
+    for (int j = n; j < KEYS; j++)
+      for (int d = 0; d < dim; d++) packed[d * KEYS + j] = 0;
+    const float *v = row_of(a->v, a->half, base, dim, values);
+    int v_stride = a->kv_stride;
+    if (a->half) {
+      for (int j = 1; j < n; j++) widen(values + (size_t)j * wide, (const uint16_t *)a->v + base + (size_t)j * a->kv_stride, dim);
+      v_stride = wide;
+    }
 
     for (int block = 0; block < a->rows; block += ROWS) {
       const float *q[ROWS];
@@ -112,7 +134,7 @@ void ISA(attention)(const struct attention_task *a, float *scratch) {
           shrink[i] = weigh(s[i], lo, hi, top + block + i, total + block + i);
         }
       }
-      gather(sum, s, shrink, v, a->kv_stride, n, dim);
+      gather(sum, s, shrink, v, v_stride, n, dim);
     }
   }
   for (int r = 0; r < a->rows; r++) {

@@ -109,9 +109,10 @@ void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t ro
   multiply(k, &p, &in, first, last, scratch);
 }
 
-void attend(const struct kernel_table *k, const float *q, const float *keys, const float *values, float *out, int q_stride,
-            int kv_stride, int rows, int group, int dim, int first, int count, int window, int causal, float scale, void *scratch) {
-  struct attention_task a = {q, keys, values, out, q_stride, kv_stride, rows, group, dim, first, count, window, causal, scale};
+void attend(const struct kernel_table *k, const float *q, const void *keys, const void *values, float *out, int q_stride,
+            int kv_stride, int half, const int32_t *pages, int rows, int group, int dim, int first, int count, int window, int causal, float scale, void *scratch) {
+  struct attention_task a = {q, keys, values, out, q_stride, kv_stride, half, pages,
+                             rows, group, dim, first, count, window, causal, scale};
   k->attention(&a, scratch);
 }
 
@@ -130,5 +131,6 @@ void run_softmax(const struct kernel_table *k, float *x, int n) { k->softmax(x, 
 void run_add(const struct kernel_table *k, float *out, const float *x, int n) { k->add(out, x, n); }
 void run_add_scaled(const struct kernel_table *k, float *out, const float *x, int n, float s) { k->add_scaled(out, x, n, s); }
 void run_scale(const struct kernel_table *k, float *x, int n, float s) { k->scale(x, n, s); }
+void run_narrow(const struct kernel_table *k, uint16_t *out, const float *x, int n) { k->narrow(out, x, n); }
 void run_clamp(const struct kernel_table *k, float *x, int n, float lo, float hi) { k->clamp(x, n, lo, hi); }
 float run_dot(const struct kernel_table *k, const float *a, const float *b, int n) { return k->dot(a, b, n); }

@@ -80,9 +80,12 @@ typedef void float_gemm_fn(const float *w, int count, const float *x, int cols, 
 // attention_task is a block of query rows that share one KV head. Row i is
 // query (i / group) of the block, head (i % group) of the group.
 struct attention_task {
-  const float *q, *k, *v; // first row of each; rows are q_stride, kv_stride floats apart
-  float *out;             // laid out as q
+  const float *q;    // first row; positions are q_stride floats apart
+  const void *k, *v; // first row of the KV head; float or, with half set, binary16
+  float *out;        // laid out as q
   int q_stride, kv_stride; // from one position to the next
+  int half;
+  const int32_t *pages; // positions KEYS*i .. lie at KEYS*pages[i]; null: in order
   int rows, group, dim;
   int first;         // key position of the block's first query
   int keys, window;  // causal: key j of query at p is seen if j <= p and (window == 0 or p - j < window)
@@ -90,7 +93,12 @@ struct attention_task {
   float scale;
 };
 
-// scratch_floats is what attention needs for a block: see attention_f32.h.
+// KEYS is how many keys attention takes at a time: a page of a cache.
+enum { KEYS = 32 };
+
+// attention_fn runs a task. With rows and dim rounded up to multiples of 16,
+// scratch holds rows * dim sums, 2 * KEYS * dim keys and values and 2 * rows of
+// state.
 typedef void attention_fn(const struct attention_task *a, float *scratch);
 
 // kernel_table is one instruction set.
@@ -121,6 +129,7 @@ struct kernel_table {
   void (*add_scaled)(float *out, const float *x, int n, float s);    // out += s x
   void (*scale)(float *x, int n, float s);                           // x *= s
   void (*clamp)(float *x, int n, float lo, float hi);                // NaN becomes lo
+  void (*narrow)(uint16_t *out, const float *x, int n);              // to binary16
   float (*dot)(const float *a, const float *b, int n);
 };
 
@@ -139,6 +148,7 @@ struct kernel_table {
   void add_scaled_##isa(float *, const float *, int, float);                          \
   void scale_##isa(float *, int, float);                                              \
   void clamp_##isa(float *, int, float, float);                                       \
+  void narrow_##isa(uint16_t *, const float *, int);                                  \
   void round_panel_##isa(const float *, int, struct panel);                           \
   float dot_##isa(const float *, const float *, int);
 #define ROW_TABLE(isa)                                                                 \
@@ -146,7 +156,7 @@ struct kernel_table {
   .silu = silu_##isa, .glu = glu_##isa, .softcap = softcap_##isa, .rope = rope_##isa, \
   .softmax = softmax_##isa, .add = add_##isa, .add_scaled = add_scaled_##isa,         \
   .scale = scale_##isa, .clamp = clamp_##isa, .round_panel = round_panel_##isa,       \
-  .dot = dot_##isa
+  .narrow = narrow_##isa, .dot = dot_##isa
 
 const struct kernel_table *kernels_scalar(void);
 #if defined(__x86_64__)
@@ -187,8 +197,8 @@ void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t ro
 size_t scratch_bytes(int t);
 
 // attend runs one attention_task.
-void attend(const struct kernel_table *k, const float *q, const float *keys, const float *values, float *out, int q_stride,
-            int kv_stride, int rows, int group, int dim, int first, int count, int window, int causal, float scale, void *scratch);
+void attend(const struct kernel_table *k, const float *q, const void *keys, const void *values, float *out, int q_stride,
+            int kv_stride, int half, const int32_t *pages, int rows, int group, int dim, int first, int count, int window, int causal, float scale, void *scratch);
 
 // The row operations of the table.
 void run_quantize(const struct kernel_table *k, const float *x, int n, int8_t *q, float *d, float *m32, float *m16);
@@ -202,6 +212,7 @@ void run_softmax(const struct kernel_table *k, float *x, int n);
 void run_add(const struct kernel_table *k, float *out, const float *x, int n);
 void run_add_scaled(const struct kernel_table *k, float *out, const float *x, int n, float s);
 void run_scale(const struct kernel_table *k, float *x, int n, float s);
+void run_narrow(const struct kernel_table *k, uint16_t *out, const float *x, int n);
 void run_clamp(const struct kernel_table *k, float *x, int n, float lo, float hi);
 float run_dot(const struct kernel_table *k, const float *a, const float *b, int n);
 

@@ -288,6 +288,75 @@ func checkAttention(t *testing.T, p *Pool, a Attention) {
 	}
 }
 
+// TestPages holds that pages in any order and half precision give what the
+// same numbers in order give.
+func TestPages(t *testing.T) {
+	eachSet(t, func(t *testing.T, p *Pool) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		for _, a := range []Attention{
+			{T: 3, Keys: 75, Heads: 8, KVHeads: 1, Dim: 64, Causal: true, First: 72},
+			{T: 40, Keys: 140, Heads: 4, KVHeads: 2, Dim: 40, Causal: true, First: 100, Window: 50},
+		} {
+			row := a.KVHeads * a.Dim
+			k, v := random(r, a.Keys*row), random(r, a.Keys*row)
+			a.Pages = []int32{4, 0, 6, 1, 3}
+			half := [2][]uint16{make([]uint16, 7*Page*row), make([]uint16, 7*Page*row)}
+			for j := range a.Keys {
+				at := (int(a.Pages[j/Page])*Page + j%Page) * row
+				Narrow(half[0][at:at+row], k[j*row:(j+1)*row])
+				Narrow(half[1][at:at+row], v[j*row:(j+1)*row])
+				for d := range row { // what the halves stand for
+					k[j*row+d], v[j*row+d] = ref.HalfToFloat(half[0][at+d]), ref.HalfToFloat(half[1][at+d])
+				}
+			}
+			a.Q, a.HalfK, a.HalfV = random(r, a.T*a.Heads*a.Dim), half[0], half[1]
+			a.Out = make([]float32, len(a.Q))
+			p.Attention(a)
+			plain := a
+			plain.K, plain.V, plain.HalfK, plain.HalfV, plain.Pages = k, v, nil, nil, nil
+			plain.Out = make([]float32, len(a.Q))
+			p.Attention(plain)
+			if !slices.Equal(a.Out, plain.Out) {
+				t.Errorf("%d queries over %d keys: pages give another result", a.T, a.Keys)
+			}
+			a.Pages = []int32{4, 0, 7, 1, 3}
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Error("a page that does not exist is read")
+					}
+				}()
+				p.Attention(a)
+			}()
+		}
+	})
+}
+
+func TestNarrow(t *testing.T) {
+	cases := []float32{0, 1, -1, 65504, 65519, 65520, 1e9, 1e-8, 6e-8, 3.1e-8, -2e-5, 6.1e-5, 1.0 / (1 << 14), 1 + 1.0/2048, 1 + 3.0/2048, float32(math.Inf(-1))}
+	r := rand.New(rand.NewPCG(seed, 6))
+	for range 2000 {
+		cases = append(cases, float32(r.NormFloat64()*math.Pow(2, float64(r.IntN(45)-27))))
+	}
+	for _, set := range rowSets() {
+		out := make([]uint16, len(cases))
+		set.narrow(out, cases)
+		for i, f := range cases {
+			if want := ref.FloatToHalf(f); out[i] != want {
+				t.Errorf("%s: %g is %#04x, want %#04x", set.name, f, out[i], want)
+			}
+			if f == ref.HalfToFloat(out[i]) {
+				continue
+			}
+			below, above := ref.HalfToFloat(out[i]-1), ref.HalfToFloat(out[i]+1)
+			if d := math.Abs(float64(f - ref.HalfToFloat(out[i]))); out[i]&0x7fff != 0 && out[i]&0x7fff < 0x7c00 &&
+				(d > math.Abs(float64(f-below)) || d > math.Abs(float64(f-above))) {
+				t.Errorf("%s: %g is not nearest to %g", set.name, f, ref.HalfToFloat(out[i]))
+			}
+		}
+	}
+}
+
 func TestRowFunctions(t *testing.T) {
 	for _, set := range rowSets() {
 		for _, n := range []int{1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 64, 100, 257} {

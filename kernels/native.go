@@ -35,6 +35,8 @@ package kernels
 #cgo nocallback run_scale
 #cgo noescape run_clamp
 #cgo nocallback run_clamp
+#cgo noescape run_narrow
+#cgo nocallback run_narrow
 #cgo noescape run_dot
 #cgo nocallback run_dot
 */
@@ -177,17 +179,24 @@ func (p *Pool) attention(a *Attention) {
 	positions := max(1, attentionRows/group)
 	blocks := (a.T + positions - 1) / positions
 	wide, padded := (a.Dim+15)/16*16, (positions*group+15)/16*16
-	size := 4 * (wide*padded + 32*wide + 2*padded)
-	causal := C.int(0)
+	size := 4 * (wide*padded + 2*Page*wide + 2*padded)
+	var causal, half C.int
 	if a.Causal {
 		causal = 1
+	}
+	if a.HalfK != nil {
+		half = 1
 	}
 	p.run(blocks*a.KVHeads, func(worker, i int) {
 		kv, t := i%a.KVHeads, i/a.KVHeads*positions
 		at := (t*a.Heads + kv*group) * a.Dim
-		C.attend(p.scratch.isa.table, floats(a.Q[at:]), floats(a.K[kv*a.Dim:]), floats(a.V[kv*a.Dim:]), floats(a.Out[at:]), C.int(a.Heads*a.Dim), C.int(a.KVHeads*a.Dim),
-			C.int(min(positions, a.T-t)*group), C.int(group), C.int(a.Dim), C.int(a.First+t), C.int(a.Keys), C.int(a.Window), causal, C.float(a.Scale),
-			p.scratch.thread(worker, size))
+		k, v := unsafe.Pointer(unsafe.SliceData(a.K[min(kv*a.Dim, len(a.K)):])), unsafe.Pointer(unsafe.SliceData(a.V[min(kv*a.Dim, len(a.V)):]))
+		if half != 0 {
+			k, v = unsafe.Pointer(unsafe.SliceData(a.HalfK[kv*a.Dim:])), unsafe.Pointer(unsafe.SliceData(a.HalfV[kv*a.Dim:]))
+		}
+		C.attend(p.scratch.isa.table, floats(a.Q[at:]), k, v, floats(a.Out[at:]), C.int(a.Heads*a.Dim), C.int(a.KVHeads*a.Dim), half,
+			(*C.int32_t)(unsafe.SliceData(a.Pages)), C.int(min(positions, a.T-t)*group), C.int(group), C.int(a.Dim), C.int(a.First+t), C.int(a.Keys),
+			C.int(a.Window), causal, C.float(a.Scale), p.scratch.thread(worker, size))
 	})
 }
 
@@ -257,6 +266,12 @@ func Scale(x []float32, s float32) { active().scale(x, s) }
 // Clamp limits x to [lo, hi].
 func Clamp(x []float32, lo, hi float32) { active().clamp(x, lo, hi) }
 
+// Narrow converts x to IEEE 754 binary16, rounded to the nearest.
+func Narrow(out []uint16, x []float32) {
+	same(len(out), len(x))
+	active().narrow(out, x)
+}
+
 // same guards the C code, which trusts its lengths.
 func same(a, b int) {
 	if a != b {
@@ -290,6 +305,9 @@ func (s isa) scale(x []float32, f float32) {
 }
 func (s isa) clamp(x []float32, lo, hi float32) {
 	C.run_clamp(s.table, floats(x), C.int(len(x)), C.float(lo), C.float(hi))
+}
+func (s isa) narrow(out []uint16, x []float32) {
+	C.run_narrow(s.table, (*C.uint16_t)(unsafe.SliceData(out)), floats(x), C.int(len(x)))
 }
 func (s isa) dot(a, b []float32) float32 {
 	return float32(C.run_dot(s.table, floats(a), floats(b), C.int(len(a))))

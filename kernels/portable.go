@@ -40,12 +40,36 @@ func (p *Pool) matMulRows(out, x []float32, w *Matrix, pick []int32) {
 
 func (p *Pool) attention(a *Attention) {
 	stride, group := a.KVHeads*a.Dim, a.Heads/a.KVHeads
+	keys, values := a.inOrder(a.K, a.HalfK), a.inOrder(a.V, a.HalfV)
 	p.Run(a.T*a.Heads, func(i int) {
 		t, head := i/a.Heads, i%a.Heads
 		from, to := a.visible(t)
 		at := from*stride + head/group*a.Dim
-		ref.Attention(a.Out[i*a.Dim:(i+1)*a.Dim], a.Q[i*a.Dim:(i+1)*a.Dim], a.K[at:], a.V[at:], to-from, stride, float64(a.Scale))
+		ref.Attention(a.Out[i*a.Dim:(i+1)*a.Dim], a.Q[i*a.Dim:(i+1)*a.Dim], keys[at:], values[at:], to-from, stride, float64(a.Scale))
 	})
+}
+
+// inOrder returns keys or values as floats in the order of positions.
+func (a *Attention) inOrder(full []float32, half []uint16) []float32 {
+	if half == nil && a.Pages == nil {
+		return full
+	}
+	row := a.KVHeads * a.Dim
+	out := make([]float32, a.Keys*row)
+	for j := range a.Keys {
+		at := j
+		if a.Pages != nil {
+			at = int(a.Pages[j/Page])*Page + j%Page
+		}
+		for d := range row {
+			if half == nil {
+				out[j*row+d] = full[at*row+d]
+			} else {
+				out[j*row+d] = ref.HalfToFloat(half[at*row+d])
+			}
+		}
+	}
+	return out
 }
 
 // RMSNorm computes out = x / sqrt(mean(x^2) + eps) * w; a nil w is all ones. out may be x.
@@ -84,6 +108,13 @@ func Rope(x, cos, sin []float32) { ref.Rope(x, cos, sin) }
 
 // Dot returns the inner product of a and b.
 func Dot(a, b []float32) float32 { return float32(ref.Dot(a, b)) }
+
+// Narrow converts x to IEEE 754 binary16, rounded to the nearest.
+func Narrow(out []uint16, x []float32) {
+	for i, v := range x {
+		out[i] = ref.FloatToHalf(v)
+	}
+}
 
 // Softmax replaces x by e^x / sum(e^x).
 func Softmax(x []float32) {

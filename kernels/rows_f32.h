@@ -1,5 +1,6 @@
 // Template: operations on one row of floats. The including file defines the
 // vector type (simd_*.h) and the name suffix ISA.
+#include "half.h"
 #include "kernels.h"
 #include "simd_common.h"
 
@@ -141,4 +142,10 @@ void ISA(round_panel)(const float *w, int count, struct panel to) {
         for (int j = 0; j < 4; j++) out[r * 4 + j] = (uint8_t)(q[j][r] + ROUND_OFFSET);
     }
   }
+}
+
+void ISA(narrow)(uint16_t *out, const float *x, int n) {
+  int i = 0;
+  for (; i + VL <= n; i += VL) v_store_half(out + i, v_load(x + i));
+  for (; i < n; i++) out[i] = float_to_half(x[i]);
 }

@@ -12,6 +12,7 @@ type rowSet struct {
 	silu         func(out, x []float32)
 	softcap      func(x []float32, limit float32)
 	rope         func(x, cos, sin []float32)
+	narrow       func(out []uint16, x []float32)
 	softmax      func(x []float32)
 	dot          func(a, b []float32) float32
 }

@@ -28,3 +28,5 @@ static inline void v_store_int8(int8_t *p, vf a) {
   int8x8_t y = vqmovn_s16(vcombine_s16(x, x));
   vst1_lane_s32((int32_t *)(void *)p, vreinterpret_s32_s8(y), 0);
 }
+static inline vf v_load_half(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+static inline void v_store_half(uint16_t *p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "half.h"
+
 #define ISA(name) name##_scalar
 #define VL 1
 typedef float vf;
@@ -21,3 +23,5 @@ static inline vf v_exp2i(vf n) { return ldexpf(1.0f, (int)n); }
 static inline float v_sum(vf a) { return a; }
 static inline float v_top(vf a) { return a; }
 static inline void v_store_int8(int8_t *p, vf a) { *p = (int8_t)nearbyintf(a); }
+static inline vf v_load_half(const uint16_t *p) { return half_to_float(*p); }
+static inline void v_store_half(uint16_t *p, vf x) { *p = float_to_half(x); }

@@ -1,25 +1,11 @@
 // Unpacking in plain C: every encoding, every processor.
 #include <string.h>
 
+#include "half.h"
 #include "kernels.h"
 #include "unpack_scalar.h"
 
-static float half_to_float(const uint8_t *p) {
-  uint32_t h = p[0] | (uint32_t)p[1] << 8;
-  uint32_t sign = (h >> 15) << 31, exponent = h >> 10 & 31, mantissa = h & 1023, bits;
-  if (exponent == 31) {
-    bits = sign | 0x7f800000 | mantissa << 13;
-  } else if (exponent == 0) {
-    float f = (float)mantissa / 16777216.0f;
-    memcpy(&bits, &f, 4);
-    bits |= sign;
-  } else {
-    bits = sign | (exponent + 112) << 23 | mantissa << 13;
-  }
-  float f;
-  memcpy(&f, &bits, 4);
-  return f;
-}
+static inline float half_at(const uint8_t *p) { return half_to_float((uint16_t)(p[0] | p[1] << 8)); }
 
 // put stores q of row r, column c of a panel.
 static inline void put(struct panel p, int r, int c, int q) { p.q[(c >> 2) * 64 + r * 4 + (c & 3)] = (uint8_t)q; }
@@ -38,7 +24,7 @@ static inline void scale(struct panel p, int r, int group, float s, float b) {
 
 void unpack_q4_0_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q4_0) {
-    float d = half_to_float(block);
+    float d = half_at(block);
     scale(to, r, c / 32, d, -8 * d);
     for (int i = 0; i < 16; i++) {
       put(to, r, c + i, block[2 + i] & 15);
@@ -49,7 +35,7 @@ void unpack_q4_0_scalar(const uint8_t *const row[TILE], int first, int count, st
 
 void unpack_q4_1_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q4_1) {
-    scale(to, r, c / 32, half_to_float(block), half_to_float(block + 2));
+    scale(to, r, c / 32, half_at(block), half_at(block + 2));
     for (int i = 0; i < 16; i++) {
       put(to, r, c + i, block[4 + i] & 15);
       put(to, r, c + 16 + i, block[4 + i] >> 4);
@@ -66,7 +52,7 @@ static void unpack_five(struct panel to, int r, int c, const uint8_t *high, cons
 
 void unpack_q5_0_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q5_0) {
-    float d = half_to_float(block);
+    float d = half_at(block);
     scale(to, r, c / 32, d, -16 * d);
     unpack_five(to, r, c, block + 2, block + 6);
   }
@@ -74,14 +60,14 @@ void unpack_q5_0_scalar(const uint8_t *const row[TILE], int first, int count, st
 
 void unpack_q5_1_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q5_1) {
-    scale(to, r, c / 32, half_to_float(block), half_to_float(block + 2));
+    scale(to, r, c / 32, half_at(block), half_at(block + 2));
     unpack_five(to, r, c, block + 4, block + 8);
   }
 }
 
 void unpack_q8_0_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q8_0) {
-    float d = half_to_float(block);
+    float d = half_at(block);
     scale(to, r, c / 32, d, -128 * d);
     for (int i = 0; i < 32; i++) put(to, r, c + i, block[2 + i] ^ 0x80);
   }
@@ -91,7 +77,7 @@ static const int8_t nonlinear4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 
 
 void unpack_iq4_nl_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_IQ4_NL) {
-    float d = half_to_float(block);
+    float d = half_at(block);
     scale(to, r, c / 32, d, -128 * d);
     for (int i = 0; i < 16; i++) {
       put(to, r, c + i, nonlinear4[block[2 + i] & 15] + 128);
@@ -102,7 +88,7 @@ void unpack_iq4_nl_scalar(const uint8_t *const row[TILE], int first, int count, 
 
 void unpack_iq4_xs_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(256, BYTES_IQ4_XS) {
-    float d = half_to_float(block);
+    float d = half_at(block);
     unsigned high = block[2] | block[3] << 8;
     for (int g = 0; g < 8; g++) {
       int s = (block[4 + g / 2] >> (4 * (g % 2)) & 15) | (int)(high >> (2 * g) & 3) << 4;
@@ -118,7 +104,7 @@ void unpack_iq4_xs_scalar(const uint8_t *const row[TILE], int first, int count, 
 
 void unpack_q2_k_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(256, BYTES_Q2_K) {
-    float d = half_to_float(block + 80), dmin = half_to_float(block + 82);
+    float d = half_at(block + 80), dmin = half_at(block + 82);
     for (int g = 0; g < 16; g++) {
       scale(to, r, c / 16 + g, d * (block[g] & 15), -dmin * (block[g] >> 4));
       const uint8_t *q = block + 16 + g / 8 * 32 + g % 2 * 16;
@@ -130,7 +116,7 @@ void unpack_q2_k_scalar(const uint8_t *const row[TILE], int first, int count, st
 void unpack_q3_k_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(256, BYTES_Q3_K) {
     const uint8_t *packed = block + 96;
-    float d = half_to_float(block + 108);
+    float d = half_at(block + 108);
     for (int g = 0; g < 16; g++) {
       int s = (packed[g % 8] >> (g / 8 * 4) & 15) | (packed[8 + g % 4] >> (g / 4 * 2) & 3) << 4;
       scale(to, r, c / 16 + g, d * (s - 32), -4 * d * (s - 32));
@@ -155,7 +141,7 @@ static void six_bits(const uint8_t *p, int j, int *s, int *m) {
 }
 
 static void unpack_k45(const uint8_t *block, struct panel to, int r, int c, const uint8_t *high, const uint8_t *low) {
-  float d = half_to_float(block), dmin = half_to_float(block + 2);
+  float d = half_at(block), dmin = half_at(block + 2);
   for (int g = 0; g < 8; g++) {
     int s, m;
     six_bits(block + 4, g, &s, &m);
@@ -177,7 +163,7 @@ void unpack_q5_k_scalar(const uint8_t *const row[TILE], int first, int count, st
 
 void unpack_q6_k_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(256, BYTES_Q6_K) {
-    float d = half_to_float(block + 208);
+    float d = half_at(block + 208);
     for (int g = 0; g < 16; g++) {
       float s = d * (int8_t)block[192 + g];
       scale(to, r, c / 16 + g, s, -32 * s);
@@ -198,7 +184,7 @@ void unpack_f32_scalar(const uint8_t *const row[TILE], int first, int count, flo
 
 void unpack_f16_scalar(const uint8_t *const row[TILE], int first, int count, float *w) {
   for (int c = 0; c < count; c++)
-    for (int r = 0; r < TILE; r++) w[c * TILE + r] = half_to_float(row[r] + (size_t)(first + c) * 2);
+    for (int r = 0; r < TILE; r++) w[c * TILE + r] = half_at(row[r] + (size_t)(first + c) * 2);
 }
 
 void unpack_bf16_scalar(const uint8_t *const row[TILE], int first, int count, float *w) {

@@ -79,6 +79,24 @@ func HalfToFloat(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | man<<13)
 }
 
+// FloatToHalf converts to an IEEE 754 binary16: the nearest value, of two
+// equally near ones the one with an even last bit.
+func FloatToHalf(f float32) uint16 {
+	sign := uint16(math.Float32bits(f) >> 16 & 0x8000)
+	x := math.Abs(float64(f))
+	switch {
+	case math.IsNaN(x):
+		return sign | 0x7e00
+	case x >= 65520:
+		return sign | 0x7c00
+	case x < 1.0/(1<<14): // subnormal: multiples of 2^-24; 1024 of them carry into the exponent
+		return sign | uint16(math.RoundToEven(x*(1<<24)))
+	}
+	frac, exp := math.Frexp(x)                        // x = frac * 2^exp with frac in [0.5, 1)
+	mantissa := uint16(math.RoundToEven(frac * 2048)) // 1024 .. 2048; 2048 carries likewise
+	return sign | (uint16(exp+14)<<10 + mantissa - 1024)
+}
+
 func decodeQ4_0(y []float32, b []byte) {
 	d := half(b)
 	for i, q := range b[2:18] {
