@@ -177,13 +177,13 @@ func (s *Session) read(ctx context.Context, spans []Span, logits []float32) erro
 	in := input{spans: spans}
 	for n > 0 {
 		t := min(n, s.m.batch)
-		if logits == nil {
-			err = s.step(ctx, &in, t, nil)
-		} else {
-			err = s.step(ctx, &in, t, logits[:t*s.m.text.vocab])
+		var finish func(first int) error
+		if logits != nil {
+			out := logits[:t*s.m.text.vocab]
 			logits = logits[t*s.m.text.vocab:]
+			finish = func(first int) error { return s.m.text.finish(ctx, &s.cache, first, t, out) }
 		}
-		if err != nil {
+		if err := s.step(ctx, &in, t, finish); err != nil {
 			return err
 		}
 		n -= t
@@ -191,8 +191,9 @@ func (s *Session) read(ctx context.Context, spans []Span, logits []float32) erro
 	return nil
 }
 
-// step reads one batch of t positions.
-func (s *Session) step(ctx context.Context, in *input, t int, logits []float32) error {
+// step reads one batch of t positions and then, unless finish is nil, calls it
+// with the first of them while the decoder is still ours.
+func (s *Session) step(ctx context.Context, in *input, t int, finish func(first int) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -210,10 +211,10 @@ func (s *Session) step(ctx context.Context, in *input, t int, logits []float32) 
 	}
 	d.keep(&s.last, t-1)
 	s.cache.n += t
-	if logits == nil {
+	if finish == nil {
 		return nil
 	}
-	return d.finish(ctx, &s.cache, first, t, logits)
+	return finish(first)
 }
 
 // count returns the number of positions of the spans and checks their form.

@@ -162,6 +162,16 @@ func (d *decoder) runTrunk(ctx context.Context, c *cache, first, t int) error {
 // through the other layers and the head and writes their logits, [t][V]. It
 // returns ctx.Err() within a layer after ctx ends.
 func (d *decoder) finish(ctx context.Context, c *cache, first, t int, logits []float32) error {
+	if err := d.tail(ctx, c, first, t); err != nil {
+		return err
+	}
+	d.predict(t, logits)
+	return nil
+}
+
+// tail is finish without the head: it leaves the normalised outputs of the
+// positions, from which the head tells logits, in d.norm, [t][D].
+func (d *decoder) tail(ctx context.Context, c *cache, first, t int) error {
 	trunk := d.trunk()
 	d.mixLayers(d.projTail, t, trunk, len(d.layers))
 	for i := trunk; i < len(d.layers); i++ {
@@ -173,8 +183,26 @@ func (d *decoder) finish(ctx context.Context, c *cache, first, t int, logits []f
 		d.feedForward(i, t)
 		d.addLayerEmbedding(i, t)
 	}
-	d.predict(t, logits)
+	d.pool.Run(t, func(r int) {
+		kernels.RMSNorm(row(d.norm, r, d.hidden), row(d.x, r, d.hidden), d.outNorm, d.eps)
+	})
 	return nil
+}
+
+// skip drops the first n of t positions that have just left the trunk, so that
+// only the others, from position first on, go through the tail.
+func (d *decoder) skip(n, first, t int) {
+	if n == 0 {
+		return
+	}
+	per := len(d.layers) * d.perLayer
+	d.ids = d.ids[:copy(d.ids, d.ids[n:t])]
+	copy(d.in, d.in[n*d.hidden:t*d.hidden])
+	copy(d.x, d.x[n*d.hidden:t*d.hidden])
+	if per > 0 {
+		copy(d.per, d.per[n*per:t*per])
+	}
+	d.rotate(first, t-n)
 }
 
 // keep copies what finish needs of row r to p.
@@ -342,11 +370,8 @@ func (d *decoder) addLayerEmbedding(i, t int) {
 	})
 }
 
-// predict computes the logits, [t][V], of the rows of x.
+// predict computes the logits, [t][V], of the normalised outputs in d.norm.
 func (d *decoder) predict(t int, logits []float32) {
-	d.pool.Run(t, func(r int) {
-		kernels.RMSNorm(row(d.norm, r, d.hidden), row(d.x, r, d.hidden), d.outNorm, d.eps)
-	})
 	d.pool.MatMul(d.norm, t, d.product(logits, d.head)...)
 	if d.softcap > 0 {
 		d.chunks(t*d.vocab, func(from, to int) { kernels.Softcap(logits[from:to], d.softcap) })
