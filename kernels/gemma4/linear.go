@@ -19,12 +19,6 @@ type limits struct{ lo, hi float32 }
 
 func unlimited() limits { return limits{float32(math.Inf(-1)), float32(math.Inf(1))} }
 
-func (l limits) clamp(x []float32) {
-	if l != unlimited() {
-		kernels.Clamp(x, l.lo, l.hi)
-	}
-}
-
 // linear reads name.weight and, when the file has them, the four limits beside
 // it.
 func (l *tensors) linear(name string, rows, cols int) linear {
