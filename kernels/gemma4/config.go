@@ -45,7 +45,7 @@ func readTextConfig(f *gguf.File) (textConfig, error) {
 	if arch != architecture {
 		return textConfig{}, fmt.Errorf("%s: the architecture is %q and should be %q: this is not a Gemma 4 text model", f.Name(), arch, architecture)
 	}
-	k := keys{f: f}
+	k := keys{f: f, arch: architecture}
 	c := textConfig{
 		hidden:   k.positive("embedding_length"),
 		heads:    k.positive("attention.head_count"),
@@ -66,17 +66,16 @@ func readTextConfig(f *gguf.File) (textConfig, error) {
 		return textConfig{}, k.err
 	}
 	c.own = n - shared
-	if c.shapes, err = readLayerConfigs(&k, c, n); err != nil {
-		return textConfig{}, err
-	}
-	return c, nil
+	c.shapes = readLayerConfigs(&k, c.heads, n)
+	c.share(&k)
+	return c, k.err
 }
 
 // maxLayers bounds what a damaged file can make us allocate.
 const maxLayers = 1024
 
-// readLayerConfigs reads what differs between the n layers.
-func readLayerConfigs(k *keys, c textConfig, n int) ([]layerConfig, error) {
+// readLayerConfigs reads what differs between the n layers, nil after an error.
+func readLayerConfigs(k *keys, heads, n int) []layerConfig {
 	sliding := k.slidingPattern(n)
 	kvHeads := k.each("attention.head_count_kv", n)
 	ffn := k.each("feed_forward_length", n)
@@ -99,45 +98,61 @@ func readLayerConfigs(k *keys, c textConfig, n int) ([]layerConfig, error) {
 	k.check(full.ropeBase > 0, "rope.freq_base", "%g is not positive", full.ropeBase)
 	k.check(local.ropeBase > 0, "rope.freq_base_swa", "%g is not positive", local.ropeBase)
 	if k.err != nil {
-		return nil, k.err
+		return nil
 	}
 
 	layers := make([]layerConfig, n)
-	source := map[bool]int{} // by kind, the last layer with its own keys and values
 	for i := range layers {
 		l := full
 		if sliding[i] {
 			l = local
 		}
 		l.sliding, l.kvHeads, l.ffn, l.source = sliding[i], kvHeads[i], ffn[i], i
-		k.check(c.heads%l.kvHeads == 0, "attention.head_count_kv", "%d query heads cannot share %d key heads (layer %d)", c.heads, l.kvHeads, i)
-		if i < c.own {
-			source[l.sliding] = i
-		} else {
-			s, ok := source[l.sliding]
-			k.check(ok, "attention.shared_kv_layers", "layer %d has no earlier layer of its kind to share with", i)
-			k.check(!ok || kvHeads[s] == l.kvHeads, "attention.head_count_kv", "layer %d has %d key heads and shares those of layer %d, which has %d", i, l.kvHeads, s, kvHeads[s])
-			l.source = s
-		}
-		if k.err != nil {
-			return nil, k.err
-		}
+		k.check(heads%l.kvHeads == 0, "attention.head_count_kv", "%d query heads cannot share %d key heads (layer %d)", heads, l.kvHeads, i)
 		layers[i] = l
 	}
-	return layers, nil
+	return layers
 }
 
-// keys reads metadata below the architecture's prefix and keeps the first
+// share finds the layer that each of the last ones shares keys and values with.
+func (c *textConfig) share(k *keys) {
+	for i := c.own; i < len(c.shapes) && k.err == nil; i++ {
+		l := &c.shapes[i]
+		s := c.source(l.sliding)
+		k.check(s >= 0, "attention.shared_kv_layers", "layer %d has no earlier layer of its kind to share with", i)
+		if s >= 0 {
+			k.check(c.shapes[s].kvHeads == l.kvHeads, "attention.head_count_kv", "layer %d has %d key heads and shares those of layer %d, which has %d", i, l.kvHeads, s, c.shapes[s].kvHeads)
+			l.source = s
+		}
+	}
+}
+
+// source returns the last layer of a kind that has its own keys and values, -1
+// if there is none.
+func (c *textConfig) source(sliding bool) int {
+	for i := c.own - 1; i >= 0; i-- {
+		if c.shapes[i].sliding == sliding {
+			return i
+		}
+	}
+	return -1
+}
+
+// keys reads metadata below an architecture's prefix and keeps the first
 // error, so that a list of fields reads as a list.
 type keys struct {
-	f   *gguf.File
-	err error
+	f    *gguf.File
+	arch string // the prefix
+	err  error
 }
+
+// name returns a key as it stands in the file.
+func (k *keys) name(key string) string { return k.arch + "." + key }
 
 // check notes an error about a key unless ok.
 func (k *keys) check(ok bool, key, format string, args ...any) {
 	if !ok && k.err == nil {
-		k.err = fmt.Errorf("%s: key %q: %s", k.f.Name(), architecture+"."+key, fmt.Sprintf(format, args...))
+		k.err = fmt.Errorf("%s: key %q: %s", k.f.Name(), k.name(key), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -151,41 +166,41 @@ func (k *keys) note(err error) {
 const maxSize = 1 << 20
 
 func (k *keys) positive(key string) int {
-	n, err := k.f.Int(architecture + "." + key)
+	n, err := k.f.Int(k.name(key))
 	k.note(err)
 	k.check(n > 0 && n <= maxSize, key, "%d is out of range", n)
 	return n
 }
 
 func (k *keys) positiveOr(key string, missing int) int {
-	if !k.f.Has(architecture + "." + key) {
+	if !k.f.Has(k.name(key)) {
 		return missing
 	}
 	return k.positive(key)
 }
 
 func (k *keys) natural(key string, missing int) int {
-	n, err := k.f.IntOr(architecture+"."+key, missing)
+	n, err := k.f.IntOr(k.name(key), missing)
 	k.note(err)
 	k.check(n >= 0 && n <= maxSize, key, "%d is out of range", n)
 	return n
 }
 
 func (k *keys) number(key string) float64 {
-	x, err := k.f.Float(architecture + "." + key)
+	x, err := k.f.Float(k.name(key))
 	k.note(err)
 	return x
 }
 
 func (k *keys) numberOr(key string, missing float64) float64 {
-	x, err := k.f.FloatOr(architecture+"."+key, missing)
+	x, err := k.f.FloatOr(k.name(key), missing)
 	k.note(err)
 	return x
 }
 
 // each reads a positive number for each of n layers, or one for all.
 func (k *keys) each(key string, n int) []int {
-	out, err := k.f.IntEach(architecture+"."+key, n)
+	out, err := k.f.IntEach(k.name(key), n)
 	k.note(err)
 	for i, v := range out {
 		k.check(v > 0 && v <= maxSize, key, "%d is out of range (layer %d)", v, i)
@@ -197,7 +212,7 @@ func (k *keys) each(key string, n int) []int {
 // one number p, where every p-th layer sees everything.
 func (k *keys) slidingPattern(n int) []bool {
 	const key = "attention.sliding_window_pattern"
-	if p, err := k.f.Int(architecture + "." + key); err == nil {
+	if p, err := k.f.Int(k.name(key)); err == nil {
 		k.check(p > 0, key, "%d is not positive", p)
 		out := make([]bool, n)
 		for i := range out {
@@ -205,7 +220,7 @@ func (k *keys) slidingPattern(n int) []bool {
 		}
 		return out
 	}
-	out, err := k.f.Bools(architecture + "." + key)
+	out, err := k.f.Bools(k.name(key))
 	k.note(err)
 	k.check(err != nil || len(out) == n, key, "has %d entries and should have %d", len(out), n)
 	return out

@@ -80,6 +80,15 @@ func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, erro
 		w.projTail = l.rows("per_layer_model_proj.weight", all, c.hidden, trunk, all)
 		w.projNorm = l.vector("per_layer_proj_norm.weight", c.perLayer)
 	}
+	l.stack(w, c)
+	if l.err != nil {
+		return nil, l.err
+	}
+	return w, nil
+}
+
+// stack reads the layers and how their heads turn.
+func (l *tensors) stack(w *textWeights, c *textConfig) {
 	for i := range c.shapes {
 		y := l.layer(i, c)
 		w.layers = append(w.layers, y)
@@ -90,10 +99,6 @@ func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, erro
 			w.fullFreq = l.slowed(frequencies(y.ropeBase, y.ropeDim))
 		}
 	}
-	if l.err != nil {
-		return nil, l.err
-	}
-	return w, nil
 }
 
 // layer reads the tensors of layer i.
@@ -161,6 +166,8 @@ func (l *tensors) slowed(freq []float32) []float32 {
 type tensors struct {
 	f   *gguf.File
 	err error
+	// round lets the large linears of an encoder be rounded on the way.
+	round bool
 }
 
 func (l *tensors) note(err error) {
