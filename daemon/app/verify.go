@@ -12,7 +12,7 @@ import (
 // Verify compares a model with the recorded cases in a folder and writes a
 // line for each to out.
 func Verify(ctx context.Context, m Model, cases string, out io.Writer) error {
-	model, err := gemma4.Open(m.Text, m.Projector, gemma4.Options{Threads: m.Threads, Context: m.Context})
+	model, err := gemma4.Open(m.Text, m.Projector, gemma4.Options{Threads: m.Threads, Context: m.Context, Exact: true})
 	if err != nil {
 		return &Error{BadModel, fmt.Errorf("model: %w", err)}
 	}

@@ -46,7 +46,7 @@ type audioTower struct {
 }
 
 // openAudio finds and checks the tensors of the audio tower.
-func openAudio(f *gguf.File, pool *kernels.Pool) (*audioTower, error) {
+func openAudio(f *gguf.File, pool *kernels.Pool, exact bool) (*audioTower, error) {
 	const prefix = "clip.audio."
 	m := &senseKeys{f: f}
 	m.kind("audio", "gemma4a")
@@ -67,7 +67,7 @@ func openAudio(f *gguf.File, pool *kernels.Pool) (*audioTower, error) {
 	a.dim = a.hidden / a.heads
 	a.mel = NewMelBank(bands)
 
-	l := &tensors{f: f}
+	l := &tensors{f: f, round: !exact}
 	a.convs[0] = l.convolution("a.conv1d.0", 1)
 	a.convs[1] = l.convolution("a.conv1d.1", a.convs[0].out)
 	a.embed = l.matrix("a.input_projection.weight", a.hidden, halved(halved(bands))*a.convs[1].out)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Span is a run of input positions: text tokens or soft tokens, not both.
@@ -41,57 +42,33 @@ type position struct {
 	x     []float32 // [hidden] after the trunk
 }
 
-// cache holds the keys and values of every layer that has its own.
-//
-// K and V are [position][kvHeads][headDim], linear from position 0, also in
-// layers whose window is shorter: a position never moves, so that cutting the
-// end off is free and a prefix can be shared or copied as one block.
-type cache struct {
-	n      int // positions filled
-	layers []layerCache
-}
-
-type layerCache struct {
-	row  int // values per position: kvHeads*headDim
-	k, v []float32
-}
-
-func newCache(c *textConfig) cache {
-	var out cache
-	for _, l := range c.shapes[:c.own] {
-		out.layers = append(out.layers, layerCache{row: l.kvHeads * l.headDim})
-	}
-	return out
-}
-
-// reserve makes room for positions up to n-1. It grows by half at least, so
-// that reading token by token copies each position a constant number of times.
-func (c *cache) reserve(n int) {
-	for i := range c.layers {
-		l := &c.layers[i]
-		l.k = extend(l.k, c.n*l.row, n*l.row)
-		l.v = extend(l.v, c.n*l.row, n*l.row)
-	}
-}
-
-// extend returns b with room for n values, the first used ones kept.
-func extend(b []float32, used, n int) []float32 {
-	if n <= len(b) {
-		return b
-	}
-	out := make([]float32, max(n, len(b)+len(b)/2))
-	copy(out, b[:used])
-	return out
-}
-
-// NewSession returns an empty session.
+// NewSession returns an empty session. Close gives its memory back to the model.
 func (m *Model) NewSession() *Session {
 	d := m.text
 	return &Session{
 		m:     m,
-		cache: newCache(&d.textConfig),
+		cache: cache{pages: m.pages},
 		last:  position{in: make([]float32, d.hidden), x: make([]float32, d.hidden)},
 	}
+}
+
+// Fork returns a session that has read the same. The two share the memory of
+// what they have in common; each adds its own from here on.
+func (s *Session) Fork() *Session {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	f := &Session{m: s.m, cache: s.cache.fork(), last: s.last, ready: s.ready, out: slices.Clone(s.out)}
+	f.last.in, f.last.x = slices.Clone(s.last.in), slices.Clone(s.last.x)
+	return f
+}
+
+// Close gives the session's memory back to the model. The session is then empty
+// and may be used again.
+func (s *Session) Close() {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.cache.truncate(0)
+	s.last.known, s.ready = false, false
 }
 
 // Len returns the number of positions read.
@@ -100,10 +77,12 @@ func (s *Session) Len() int { return s.cache.n }
 // Truncate forgets all positions from n on. Until something is appended the
 // logits of the then last position are unknown.
 func (s *Session) Truncate(n int) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
 	if n < 0 || n >= s.cache.n {
 		return
 	}
-	s.cache.n = n
+	s.cache.truncate(n)
 	s.last.known, s.ready = false, false
 }
 

@@ -45,7 +45,7 @@ func golden(t *testing.T, test func(t *testing.T, m *Model, dir string, g golden
 				}
 				return found[0]
 			}
-			m, err := Open(find("text*.gguf"), find("mmproj*.gguf"), Options{})
+			m, err := Open(find("text*.gguf"), find("mmproj*.gguf"), Options{Exact: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +133,7 @@ func TestTinySamplesInF16(t *testing.T) {
 	if dir == "" {
 		t.Skip("SENSED_TINY does not name a folder with the F16 files; the tests with the bundled Q8_0 files cover the same code")
 	}
-	m, err := Open(filepath.Join(dir, "tiny-gemma4-f16.gguf"), filepath.Join(dir, "mmproj-tiny-gemma4-f16.gguf"), Options{})
+	m, err := Open(filepath.Join(dir, "tiny-gemma4-f16.gguf"), filepath.Join(dir, "mmproj-tiny-gemma4-f16.gguf"), Options{Exact: true})
 	if err != nil {
 		t.Fatal(err)
 	}

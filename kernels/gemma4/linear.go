@@ -14,6 +14,10 @@ type linear struct {
 	in, out limits
 }
 
+// worthRounding is the size from which on a linear is rounded to 8 bits: those
+// of the real encoders are, those of a small model would gain microseconds.
+const worthRounding = 1 << 18
+
 // limits clamps activations; infinite ones leave them alone.
 type limits struct{ lo, hi float32 }
 
@@ -22,8 +26,12 @@ func unlimited() limits { return limits{float32(math.Inf(-1)), float32(math.Inf(
 // linear reads name.weight and, when the file has them, the four limits beside
 // it.
 func (l *tensors) linear(name string, rows, cols int) linear {
+	w := l.matrix(name+".weight", rows, cols)
+	if w != nil && l.round && rows*cols >= worthRounding {
+		w = w.Rounded()
+	}
 	return linear{
-		w:   l.matrix(name+".weight", rows, cols),
+		w:   w,
 		in:  l.limits(name+".input_min", name+".input_max"),
 		out: l.limits(name+".output_min", name+".output_max"),
 	}

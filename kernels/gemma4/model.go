@@ -24,6 +24,10 @@ type Options struct {
 	// trades memory and the time until a cancellation is seen for speed, and
 	// changes no answer beyond rounding.
 	Batch int
+	// Exact keeps keys and values in float32 and float weights as they are, to
+	// compare with a reference. Otherwise the cache is in half precision, and
+	// large float weights of the encoders are rounded on the way.
+	Exact bool
 }
 
 const (
@@ -56,6 +60,7 @@ type Model struct {
 	closed bool
 	pool   *kernels.Pool
 	text   *decoder
+	pages  *pages
 	senses *projector // nil without one
 	spare  *Session   // of the last answer, kept for its memory
 }
@@ -112,6 +117,7 @@ func New(text, projector *gguf.File, o Options) (*Model, error) {
 	}
 	m.pool = kernels.NewPool(o.Threads)
 	m.text = &decoder{textConfig: config, textWeights: weights, pool: m.pool, pad: words.PAD(), holders: m.control.soft()}
+	m.pages = newPages(&config, o.Exact)
 	if projector != nil {
 		if err := m.addProjector(projector); err != nil {
 			m.pool.Close()
@@ -137,7 +143,7 @@ func contextSize(asked, trained int, file string) (int, error) {
 
 // addProjector gives the model its senses.
 func (m *Model) addProjector(f *gguf.File) error {
-	p, err := openProjector(f, m.pool)
+	p, err := openProjector(f, m.pool, m.pages.exact)
 	if err != nil {
 		return err
 	}

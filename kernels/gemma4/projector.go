@@ -21,7 +21,7 @@ type projector struct {
 // openProjector finds the tensors of a projector file (mmproj) and checks
 // their shapes. Sizes come from the metadata below "clip." and, where that is
 // silent, from the shapes. The matrices stay in f, which must remain open.
-func openProjector(f *gguf.File, pool *kernels.Pool) (*projector, error) {
+func openProjector(f *gguf.File, pool *kernels.Pool, exact bool) (*projector, error) {
 	m := &senseKeys{f: f}
 	if name := m.text("general.architecture"); m.err == nil && name != "clip" {
 		return nil, fmt.Errorf("%s: it is a model of architecture %q, not a projector (mmproj, architecture \"clip\")", f.Name(), name)
@@ -33,13 +33,13 @@ func openProjector(f *gguf.File, pool *kernels.Pool) (*projector, error) {
 	p := &projector{}
 	var err error
 	if vision {
-		if p.vision, err = openVision(f, pool); err != nil {
+		if p.vision, err = openVision(f, pool, exact); err != nil {
 			return nil, err
 		}
 		p.width = p.vision.project.Rows
 	}
 	if audio {
-		if p.audio, err = openAudio(f, pool); err != nil {
+		if p.audio, err = openAudio(f, pool, exact); err != nil {
 			return nil, err
 		}
 		if vision && p.audio.project.Rows != p.width {

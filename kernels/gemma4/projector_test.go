@@ -36,7 +36,7 @@ func testPool(t testing.TB, threads int) *kernels.Pool {
 
 func openMini(t testing.TB, threads int) *projector {
 	t.Helper()
-	p, err := openProjector(mini(t), testPool(t, threads))
+	p, err := openProjector(mini(t), testPool(t, threads), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func rebuild(t *testing.T, f *gguf.File, e edit) (*projector, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openProjector(copied, testPool(t, 1))
+	return openProjector(copied, testPool(t, 1), true)
 }
 
 func valueOf(t *testing.T, f *gguf.File, key string) any {
@@ -375,7 +375,7 @@ func FuzzProjectorFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p, err := openProjector(file, testPool(t, 1))
+		p, err := openProjector(file, testPool(t, 1), true)
 		if err != nil {
 			if !strings.Contains(err.Error(), "flipped.gguf") {
 				t.Errorf("the error does not name the file: %v", err)

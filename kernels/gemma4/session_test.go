@@ -171,14 +171,14 @@ func TestTruncateReturnsToThePrefix(t *testing.T) {
 // After Reserve, reading and telling allocate no buffers.
 func TestReserve(t *testing.T) {
 	ctx := context.Background()
-	m := likeE2B.build(9).open(t, Options{})
+	m := likeE2B.build(9).open(t, Options{Exact: true})
 	s := m.NewSession()
 	s.Reserve(1 << 30) // bounded by the context
 	read := func() (*float32, *float32) {
 		if err := s.Append(ctx, Span{IDs: []int{1}}); err != nil {
 			t.Fatal(err)
 		}
-		return &s.cache.layers[0].k[0], &logits(t, s)[0]
+		return &m.pages.layers[0].k[0], &logits(t, s)[0]
 	}
 	keys, out := read()
 	for range m.Context() - 1 {

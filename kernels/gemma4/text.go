@@ -38,6 +38,7 @@ type decoder struct {
 	x    []float32 // [T][D] the residual stream
 	norm []float32 // [T][D] normalised input of a matrix product
 	q    []float32 // [T][H][C]
+	k, v []float32 // [T][K][C] on their way into the cache
 	att  []float32 // [T][H][C]
 	o    []float32 // [T][D] what a part of a layer adds to x
 	gate []float32 // [T][F]
@@ -259,18 +260,15 @@ func (d *decoder) project(c *cache, i, first, t int, queries, keys bool) {
 	})
 
 	width := d.heads * l.headDim
-	var k, v []float32 // [T][K][C] in the cache
-	var kv int
+	kv := l.kvHeads * l.headDim
 	d.products = d.products[:0]
 	if queries {
 		d.q = grow(d.q, t*width)
 		d.products = append(d.products, kernels.Product{Out: d.q, W: l.q})
 	}
 	if keys {
-		lc := &c.layers[i]
-		kv = lc.row
-		k, v = lc.k[first*kv:(first+t)*kv], lc.v[first*kv:(first+t)*kv]
-		d.products = append(d.products, kernels.Product{Out: k, W: l.k}, kernels.Product{Out: v, W: l.v})
+		d.k, d.v = grow(d.k, t*kv), grow(d.v, t*kv)
+		d.products = append(d.products, kernels.Product{Out: d.k, W: l.k}, kernels.Product{Out: d.v, W: l.v})
 	}
 	d.pool.MatMul(d.norm, t, d.products...)
 
@@ -284,11 +282,13 @@ func (d *decoder) project(c *cache, i, first, t int, queries, keys bool) {
 			turn(row(d.q, r, width), l.qNorm, cos, sin, d.eps)
 		}
 		if keys {
-			turn(row(k, r, kv), l.kNorm, cos, sin, d.eps)
+			k, v := row(d.k, r, kv), row(d.v, r, kv)
+			turn(k, l.kNorm, cos, sin, d.eps)
 			for h := range l.kvHeads {
-				head := row(row(v, r, kv), h, l.headDim)
+				head := row(v, h, l.headDim)
 				kernels.RMSNorm(head, head, nil, d.eps)
 			}
+			c.put(i, first+r, k, v)
 		}
 	})
 }
@@ -306,18 +306,16 @@ func turn(x, w, cos, sin []float32, eps float32) {
 // up to its own position, of its own layer or of the one it shares with.
 func (d *decoder) attend(c *cache, i, first, t int) {
 	l := &d.layers[i]
-	width, lc := d.heads*l.headDim, &c.layers[l.source]
-	seen := first + t
+	width := d.heads * l.headDim
 	d.att = grow(d.att, t*width)
 	a := kernels.Attention{
-		Out: d.att, Q: d.q, K: lc.k[:seen*lc.row], V: lc.v[:seen*lc.row],
-		T: t, Keys: seen, Heads: d.heads, KVHeads: l.kvHeads, Dim: l.headDim,
+		Out: d.att, Q: d.q, T: t, Keys: first + t, Heads: d.heads, KVHeads: l.kvHeads, Dim: l.headDim,
 		Causal: true, First: first, Scale: 1,
 	}
 	if l.sliding {
 		a.Window = d.window
 	}
-	d.pool.Attention(a)
+	d.pool.Attention(c.keys(l.source, a))
 
 	d.o = grow(d.o, t*d.hidden)
 	d.pool.MatMul(d.att, t, d.product(d.o, l.out)...)

@@ -53,7 +53,7 @@ type visionLayer struct {
 }
 
 // openVision finds and checks the tensors of the vision tower.
-func openVision(f *gguf.File, pool *kernels.Pool) (*visionTower, error) {
+func openVision(f *gguf.File, pool *kernels.Pool, exact bool) (*visionTower, error) {
 	const prefix = "clip.vision."
 	m := &senseKeys{f: f}
 	m.kind("vision", "gemma4v")
@@ -74,7 +74,7 @@ func openVision(f *gguf.File, pool *kernels.Pool) (*visionTower, error) {
 	if m.err != nil {
 		return nil, m.err
 	}
-	l := &tensors{f: f}
+	l := &tensors{f: f, round: !exact}
 	v.embed = l.patches("v.patch_embd.weight", v.hidden, v.patch)
 	v.positions, v.places = l.places("v.position_embd.weight", v.hidden)
 	v.dim = l.length("v.blk.0.attn_q_norm.weight")

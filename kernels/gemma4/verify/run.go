@@ -54,6 +54,7 @@ func (c *textCase) run(v *verifier, r *Result) error {
 		return err
 	}
 	s := v.m.NewSession()
+	defer s.Close()
 	got, err := s.AppendLogits(v.ctx, gemma4.Span{IDs: c.IDs})
 	if err != nil {
 		return err
@@ -161,6 +162,7 @@ func (c *chatCase) run(v *verifier, r *Result) error {
 		return err
 	}
 	s := v.m.NewSession()
+	defer s.Close()
 	if err := s.Append(v.ctx, spans...); err != nil {
 		return err
 	}
