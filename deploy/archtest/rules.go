@@ -24,6 +24,7 @@ var arrows = []arrow{
 	{"daemon/app", []string{"daemon/...", "devices/...", "kernels/...", "deploy/models/..."}, "the only place that wires things together"},
 	{"daemon/pipeline", []string{"daemon/gate", "daemon/schedule", "daemon/event", "devices"}, "moves values between small interfaces of its own, so it runs in tests without model, broker and hardware"},
 	{"daemon/understand", []string{"daemon/event", "kernels/gemma4", "kernels/gguf", "deploy/models/tiny"}, "the one user of the model"},
+	{"daemon/bench", []string{"daemon/event", "daemon/understand", "kernels/..."}, "measures the model, and makes models to measure"},
 	{"daemon/mqtt", []string{"daemon/event", "daemon/outbox"}, "publishes events, whoever made them"},
 	{"daemon/hass", []string{"daemon/event"}, "pure functions from configuration to messages"},
 	{"daemon/gate", []string{"daemon/event", "devices"}, "judges frames and sound, pure"},
