@@ -155,6 +155,9 @@ func TestSpeechFindsEveryUtterance(t *testing.T) {
 			make func(*rand.Rand, int) []float32
 		}{{"white", white}, {"pink", pink}} {
 			for _, snr := range []float64{100, 30, 20, 10, 5} {
+				if lead > 0 && snr != 30 && snr != 10 && snr != 5 {
+					continue // the noise before the first word is what differs
+				}
 				t.Run(fmt.Sprintf("%s %v dB, first word after %d ms", noise.name, snr, lead/16), func(t *testing.T) {
 					rng := rand.New(rand.NewPCG(1, uint64(snr)))
 					x := clean
