@@ -19,7 +19,7 @@ import (
 // after which a service manager's patience should not be needed.
 const (
 	answerGrace   = 1500 * time.Millisecond // for the answer in work
-	pipelineStop  = 3 * time.Second
+	pipelineStop  = 2800 * time.Millisecond
 	outboxDrain   = 800 * time.Millisecond
 	engineRelease = 500 * time.Millisecond // for a model that does not notice the end
 )
@@ -84,10 +84,7 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	led, err := openLED(c, log)
-	if err != nil {
-		return err
-	}
+	led := newLight(c.LED.Pin, openLamp, log)
 	defer led.close()
 	p, err := newPipeline(c, engine, publisher, led, log)
 	if err != nil {
@@ -119,7 +116,7 @@ func newPublisher(c *config.Config, url string, log *slog.Logger) (*mqtt.Publish
 	return p, as(BadConfig, err)
 }
 
-func newPipeline(c *config.Config, engine *understand.Engine, publisher *mqtt.Publisher, led led, log *slog.Logger) (*pipeline.Pipeline, error) {
+func newPipeline(c *config.Config, engine *understand.Engine, publisher *mqtt.Publisher, led *light, log *slog.Logger) (*pipeline.Pipeline, error) {
 	s, err := sources(c, log)
 	if err != nil {
 		return nil, err

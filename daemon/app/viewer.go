@@ -179,7 +179,7 @@ func (v *viewer) complete() error {
 
 // conclude prints the summary.
 func (v *viewer) conclude(w io.Writer) {
-	fmt.Fprintf(w, "\n%s in %.0f s\n", v.paint(bold, "Summary"), time.Since(v.began).Seconds())
+	fmt.Fprintf(w, "\n%s after %.1f s\n", v.paint(bold, "Summary"), time.Since(v.began).Seconds())
 	for _, row := range []struct {
 		kind event.Kind
 		name string

@@ -45,7 +45,7 @@ func events(t *testing.T, heard []mqtttest.Message, source string, kind event.Ki
 }
 
 // configuration is a daemon with a good source of every kind that needs no
-// hardware, and with two that fail.
+// hardware, with two that fail, and with pins that this machine does not have.
 func configuration(t *testing.T, brokerURL string) string {
 	return file(t, "sensed.yaml", fmt.Sprintf(`
 node: porch
@@ -76,6 +76,11 @@ sources:
     source: replay:%s?fps=4
     tasks:
       - kind: caption
+triggers:
+  - pin: NOSUCHPIN17
+    starts: [door]
+led:
+  pin: NOSUCHPIN27
 `, brokerURL, samplesFolder(t, ".png"), samplesFolder(t, ".wav"), t.TempDir()))
 }
 
@@ -111,7 +116,7 @@ func TestRunPublishesToMosquitto(t *testing.T) {
 	if len(events(t, all, "hall", event.Sound)) == 0 {
 		t.Error("no sound was announced")
 	}
-	for source, state := range map[string]string{"gone": event.Absent, "empty": event.Failed, "door": event.Ended, "garden": event.OK} {
+	for source, state := range map[string]string{"gone": event.Absent, "NOSUCHPIN17": event.Absent, "empty": event.Failed, "door": event.Ended, "garden": event.OK} {
 		states := events(t, all, source, event.Status)
 		if !slices.ContainsFunc(states, func(e event.Event) bool {
 			return e.Text == state && (state == event.OK || state == event.Ended || e.Error != "")
@@ -131,6 +136,9 @@ func TestRunPublishesToMosquitto(t *testing.T) {
 	late := mqtttest.Listen(t, broker.URL(), "sensed/porch/status", nil)
 	if m := late.AwaitMessage("sensed/porch/status", ""); m.Payload != event.Offline || !m.Retained {
 		t.Errorf("afterwards the broker says %+v", m)
+	}
+	if !strings.Contains(p.err.String(), "going on without the LED") {
+		t.Errorf("nothing is said about the LED:\n%s", p.err)
 	}
 	if strings.Contains(p.err.String(), "panic") {
 		t.Errorf("standard error:\n%s", p.err)

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 // build compiles the program once, as its user gets it.
 var build = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(scratch, "sensed")
-	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	out, err := exec.Command("go", append(append([]string{"build"}, raceFlags...), "-o", path, ".")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
