@@ -33,12 +33,11 @@ func (m *Model) Generate(ctx context.Context, r Request) (Reply, error) {
 	reply.Timing.Encode = time.Since(start)
 
 	start = time.Now()
-	s := m.borrow()
-	defer m.giveBack(s)
-	s.Reserve(len(prompt.IDs) + r.MaxTokens)
-	if err := s.Append(ctx, prompt.Spans...); err != nil {
+	s, err := m.begin(ctx, prompt, r.MaxTokens)
+	if err != nil {
 		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)
 	}
+	defer s.Close()
 	logits, err := s.Logits(ctx)
 	if err != nil {
 		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)

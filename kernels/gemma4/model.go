@@ -24,6 +24,8 @@ type Options struct {
 	// trades memory and the time until a cancellation is seen for speed, and
 	// changes no answer beyond rounding.
 	Batch int
+	// Drafter is the path of the drafter of this model, for [Open]; "": none.
+	Drafter string
 	// Exact keeps keys and values in float32 and float weights as they are, to
 	// compare with a reference. Otherwise the cache is in half precision, and
 	// large float weights of the encoders are rounded on the way.
@@ -56,13 +58,15 @@ type Model struct {
 
 	hasVision, hasAudio bool
 
-	mu     sync.Mutex // guards everything below, and the work of pool
-	closed bool
-	pool   *kernels.Pool
-	text   *decoder
-	pages  *pages
-	senses *projector // nil without one
-	spare  *Session   // of the last answer, kept for its memory
+	mu      sync.Mutex // guards everything below, and the work of pool
+	closed  bool
+	pool    *kernels.Pool
+	text    *decoder
+	pages   *pages
+	senses  *projector // nil without one
+	drafter *drafter   // nil without one
+
+	stems stems
 }
 
 // Open maps the files of a model into memory and checks all of their tensors.
@@ -87,7 +91,22 @@ func Open(textPath, projectorPath string, o Options) (*Model, error) {
 		return nil, err
 	}
 	m.ours = true
+	if o.Drafter != "" {
+		if err := m.openDrafter(o.Drafter); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
 	return m, nil
+}
+
+// openDrafter gives the model the drafter at path, and closes it with the model.
+func (m *Model) openDrafter(path string) error {
+	f, err := gguf.Open(path)
+	if err != nil {
+		return err
+	}
+	m.files = append(m.files, f)
+	return m.AddDrafter(f)
 }
 
 // New makes a model of files that are open already; projector may be nil. The
@@ -165,7 +184,6 @@ func (m *Model) Close() error {
 	}
 	m.closed = true
 	m.pool.Close()
-	m.spare = nil
 	var err error
 	if m.ours {
 		for _, f := range m.files {
@@ -196,8 +214,8 @@ func (m *Model) Width() int { return m.text.hidden }
 // Logits returns the logits at every position of the ids, [T][vocab], after
 // the softcap.
 func (m *Model) Logits(ctx context.Context, ids []int) ([]float32, error) {
-	s := m.borrow()
-	defer m.giveBack(s)
+	s := m.NewSession()
+	defer s.Close()
 	return s.AppendLogits(ctx, Span{IDs: ids})
 }
 
@@ -229,31 +247,8 @@ func (m *Model) EncodeAudio(ctx context.Context, samples []float32) ([]float32, 
 
 // lacks says why the model cannot take an input.
 func (m *Model) lacks(what, encoder string) error {
-	if len(m.files) == 1 {
+	if m.senses == nil {
 		return fmt.Errorf("gemma4: %s was loaded without a projector and cannot take %s: give it the mmproj file of the same model", m.files[0].Name(), what)
 	}
 	return fmt.Errorf("gemma4: %s has no %s encoder, so the model cannot take %s", m.files[1].Name(), encoder, what)
-}
-
-// borrow returns an empty session, with the memory of an earlier one if there
-// is one to spare.
-func (m *Model) borrow() *Session {
-	m.mu.Lock()
-	s := m.spare
-	m.spare = nil
-	m.mu.Unlock()
-	if s == nil {
-		return m.NewSession()
-	}
-	s.Truncate(0)
-	return s
-}
-
-// giveBack keeps the memory of s for the next borrower.
-func (m *Model) giveBack(s *Session) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.closed {
-		m.spare = s
-	}
 }

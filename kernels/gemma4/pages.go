@@ -103,6 +103,8 @@ type cache struct {
 	pages *pages
 	n     int // positions filled
 	table []int32
+
+	states states // where a drafter starts
 }
 
 // reserve makes room for positions up to n-1 and makes the pages that will be
@@ -120,6 +122,7 @@ func (c *cache) reserve(n int) {
 // they needed.
 func (c *cache) truncate(n int) {
 	c.n = n
+	c.states.cut(n)
 	keep := (n + kernels.Page - 1) / kernels.Page
 	for _, page := range c.table[keep:] {
 		c.pages.drop(page)
@@ -133,7 +136,7 @@ func (c *cache) fork() cache {
 	for _, page := range c.table[:keep] {
 		c.pages.share(page)
 	}
-	return cache{pages: c.pages, n: c.n, table: append([]int32(nil), c.table[:keep]...)}
+	return cache{pages: c.pages, n: c.n, table: append([]int32(nil), c.table[:keep]...), states: c.states.clone()}
 }
 
 // put stores the key and value of a position in a layer, [kvHeads][headDim] each.

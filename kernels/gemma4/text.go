@@ -25,6 +25,7 @@ type decoder struct {
 	textConfig
 	*textWeights
 	pool *kernels.Pool
+	read int // positions that ran through the trunk so far
 
 	pad     int   // token whose per-layer embedding stands under soft tokens
 	holders []int // tokens that hold the place of soft tokens; by themselves they are read as pad
@@ -142,6 +143,7 @@ func (d *decoder) mixLayers(w *kernels.Matrix, t, from, to int) {
 // after ctx ends; the positions are then lost.
 func (d *decoder) runTrunk(ctx context.Context, c *cache, first, t int) error {
 	trunk := d.trunk()
+	d.read += t
 	d.mixLayers(d.projTrunk, t, 0, trunk)
 	d.rotate(first, t)
 	d.x = grow(d.x, t*d.hidden)
@@ -187,6 +189,7 @@ func (d *decoder) tail(ctx context.Context, c *cache, first, t int) error {
 	d.pool.Run(t, func(r int) {
 		kernels.RMSNorm(row(d.norm, r, d.hidden), row(d.x, r, d.hidden), d.outNorm, d.eps)
 	})
+	c.states.keep(first, d.hidden, d.norm[:t*d.hidden])
 	return nil
 }
 

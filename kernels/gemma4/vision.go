@@ -39,6 +39,7 @@ type visionTower struct {
 	project           *kernels.Matrix // [width][hidden]
 	frequencies       []float32       // [dim/4] radians per patch
 	levels            [256]float32    // of a byte, in [-1, 1]
+	recent            recentPictures
 }
 
 // visionLayer are the tensors of one transformer block.
@@ -143,7 +144,8 @@ func (v *visionTower) checkPicture(im image.Image, budget int) (h, w int, err er
 	return h, w, nil
 }
 
-// encode turns a picture into soft tokens, [n][width], row by row.
+// encode turns a picture into soft tokens, [n][width], row by row. Nobody may
+// write to them: a picture that is seen again has the same ones.
 func (v *visionTower) encode(ctx context.Context, im image.Image, budget int) ([]float32, error) {
 	h, w, err := v.checkPicture(im, budget)
 	if err != nil {
@@ -156,6 +158,9 @@ func (v *visionTower) encode(ctx context.Context, im image.Image, budget int) ([
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if tokens := v.recent.find(picture); tokens != nil {
+		return tokens, nil
+	}
 	s := v.embedPatches(picture)
 	for i := range v.layers {
 		if err := ctx.Err(); err != nil {
@@ -164,7 +169,9 @@ func (v *visionTower) encode(ctx context.Context, im image.Image, budget int) ([
 		v.attend(&v.layers[i], s)
 		v.feedForward(&v.layers[i], s)
 	}
-	return v.tokens(s), nil
+	tokens := v.tokens(s)
+	v.recent.add(picture, tokens)
+	return tokens, nil
 }
 
 // vision is a picture on its way through the tower.
