@@ -17,7 +17,6 @@ library:portaudio-2.0           portaudio19-dev           microphones
 file:/etc/ssl/certs/ca-certificates.crt ca-certificates   go fetches modules over https
 '
 needs_test='
-program:git                     git                       lists the files whose format is checked
 program:ffmpeg                  ffmpeg                    video clips as a camera
 program:mosquitto               mosquitto                 a real MQTT broker to publish to
 program:mosquitto_sub           mosquitto-clients         a subscriber that is not ours
