@@ -17,14 +17,17 @@ import (
 // broker.
 const lastWords = 3 * time.Second
 
+// remembered is how many of the last messages and of the first errors are kept.
+const remembered = 50
+
 // viewer prints what arrives from the broker and remembers what it was.
 type viewer struct {
 	DemoOptions
 	out     io.Writer
 	began   time.Time
 	missing map[string][]event.Kind // answers that each sample still lacks
-	failed  []string                // errors that arrived
-	seen    map[string]bool         // what arrived, since a message may come twice
+	failed  []string                // errors that arrived, the first few
+	recent  []string                // what arrived last, since a message may come twice
 	total   map[event.Kind]tally
 }
 
@@ -37,7 +40,7 @@ type tally struct {
 func newViewer(o DemoOptions, out io.Writer, samples []string) *viewer {
 	v := &viewer{
 		DemoOptions: o, out: out, began: time.Now(),
-		missing: map[string][]event.Kind{}, seen: map[string]bool{}, total: map[event.Kind]tally{},
+		missing: map[string][]event.Kind{}, total: map[event.Kind]tally{},
 	}
 	for _, s := range samples {
 		v.missing[s] = wanted(s)
@@ -108,11 +111,11 @@ func (v *viewer) until(arrived <-chan mqtt.Received, ran <-chan error) error {
 
 // show prints one message and remembers it.
 func (v *viewer) show(m mqtt.Received) error {
-	if key := m.Topic + " " + string(m.Payload); v.seen[key] {
+	key := m.Topic + " " + string(m.Payload)
+	if slices.Contains(v.recent, key) {
 		return nil // delivered twice
-	} else if len(v.seen) < 1e5 {
-		v.seen[key] = true
 	}
+	v.recent = append(v.recent[max(0, len(v.recent)-remembered):], key)
 	e, err := parseReceived(m)
 	if err != nil {
 		return err
@@ -156,7 +159,9 @@ func (v *viewer) remember(e event.Event) {
 	v.total[e.Kind] = t
 	switch {
 	case e.Error != "":
-		v.failed = append(v.failed, fmt.Sprintf("%s of %s %s: %s", e.Kind, e.Source, e.Sample, e.Error))
+		if len(v.failed) < remembered {
+			v.failed = append(v.failed, fmt.Sprintf("%s of %s %s: %s", e.Kind, e.Source, e.Sample, e.Error))
+		}
 	case slices.Contains(v.missing[e.Sample], e.Kind):
 		v.missing[e.Sample] = slices.DeleteFunc(v.missing[e.Sample], func(k event.Kind) bool { return k == e.Kind })
 	}
