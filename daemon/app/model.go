@@ -9,6 +9,7 @@ import (
 // Model names the files of a model. Without Text it is the bundled one.
 type Model struct {
 	Text, Projector string
+	Drafter         string // "": none
 	Profile         string // "": found beside Text, or by the model's name
 	Threads         int    // 0: one for each processor
 	Context         int    // 0: the model's usual
@@ -19,7 +20,7 @@ func (m Model) Bundled() bool { return m.Text == "" }
 
 func (m Model) open(log *slog.Logger) (*understand.Engine, error) {
 	c := understand.Config{
-		Text: m.Text, Projector: m.Projector, Profile: m.Profile,
+		Text: m.Text, Projector: m.Projector, Drafter: m.Drafter, Profile: m.Profile,
 		Threads: m.Threads, Context: m.Context, Logger: log,
 	}
 	if !m.Bundled() {
@@ -28,6 +29,9 @@ func (m Model) open(log *slog.Logger) (*understand.Engine, error) {
 	}
 	if m.Projector != "" {
 		return nil, Errorf(Usage, "a projector (%s) was given without its model; give both, or neither for the bundled model", m.Projector)
+	}
+	if m.Drafter != "" {
+		return nil, Errorf(Usage, "a drafter (%s) was given without its model; give both, or neither for the bundled model", m.Drafter)
 	}
 	e, err := understand.OpenBundled(c)
 	return e, as(BadModel, err)

@@ -64,7 +64,7 @@ func NewLog(l config.Log, w io.Writer) *slog.Logger {
 func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	tell := newNotifier(log)
 	tell.status("loading the model")
-	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context}
+	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Drafter: c.Model.Drafter, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context}
 	engine, err := model.open(log)
 	if err != nil {
 		return err

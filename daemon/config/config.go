@@ -61,6 +61,7 @@ type Broker struct {
 type Model struct {
 	Text      string // GGUF file of the decoder
 	Projector string // GGUF file of the encoders
+	Drafter   string // GGUF file of the drafter of the same model; empty: none
 	Profile   string // JSON file with the model's prompts; empty: that of Gemma 4
 	Threads   int    // 0: one for each core
 	Context   int    // tokens of prompt and answer together; 0: the engine's default

@@ -48,6 +48,7 @@ func (r *reader) model(n ast.Node, path string, m *Model) {
 	r.mapping(n, path, []field{
 		{"text", r.text(&m.Text)},
 		{"projector", r.text(&m.Projector)},
+		{"drafter", r.text(&m.Drafter)},
 		{"profile", r.text(&m.Profile)},
 		{"threads", r.whole(&m.Threads)},
 		{"context", r.whole(&m.Context)},

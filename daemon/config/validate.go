@@ -145,6 +145,9 @@ func (k *checker) model() {
 	if m.Text == "" && m.Projector != "" {
 		k.wrong("model.projector", "a projector without its text model", "give model.text too")
 	}
+	if m.Text == "" && m.Drafter != "" {
+		k.wrong("model.drafter", "a drafter without its text model", "give model.text too")
+	}
 	if m.Text == "" && m.Profile != "" {
 		k.wrong("model.profile", "a profile without a model: the bundled one has its own", "give model.text too")
 	}

@@ -215,6 +215,9 @@ func TestInferNamesWhatIsWrong(t *testing.T) {
 		"image tokens":        {[]string{"--image", scene, "--image-tokens", "100"}, 2, []string{"70, 140"}},
 		"projector alone":     {[]string{"--image", scene, "--projector", projector}, 2, []string{"without its model"}},
 
+		"drafter alone":       {[]string{"--image", scene, "--drafter", text}, 2, []string{"drafter", "without its model"}},
+		"drafter missing":     {[]string{"--image", scene, "--model", text, "--projector", projector, "--drafter", "/nonexistent/d.gguf"}, 4, []string{"/nonexistent/d.gguf", "no such file"}},
+		"no drafter":          {[]string{"--image", scene, "--model", text, "--projector", projector, "--drafter", text}, 4, []string{"this is not a drafter"}},
 		"model missing":       {[]string{"--image", scene, "--model", "/nonexistent/m.gguf", "--projector", projector}, 4, []string{"/nonexistent/m.gguf", "no such file"}},
 		"projector missing":   {[]string{"--image", scene, "--model", text, "--projector", "/nonexistent/p.gguf"}, 4, []string{"/nonexistent/p.gguf", "no such file"}},
 		"model is a picture":  {[]string{"--image", scene, "--model", scene, "--projector", projector}, 4, []string{"scene1.png", "not a usable GGUF file"}},

@@ -20,6 +20,9 @@ type Config struct {
 	// Text and Projector are the two GGUF files of a Gemma 4 model. Without a
 	// projector the engine answers prompts in words only.
 	Text, Projector string
+	// Drafter is the GGUF file of the model's drafter, which lets it answer
+	// faster; "": none.
+	Drafter string
 	// Profile is a profile file; "" lets the engine find one: profile.json beside
 	// Text, else by the model's name, else the official prompts of Gemma 4.
 	Profile string
@@ -51,7 +54,7 @@ var _ Understander = (*Engine)(nil)
 
 // Open loads a model from files. The error names the file that is wrong.
 func Open(c Config) (*Engine, error) {
-	model, err := gemma4.Open(c.Text, c.Projector, gemma4.Options{Threads: c.Threads, Context: c.Context})
+	model, err := gemma4.Open(c.Text, c.Projector, gemma4.Options{Threads: c.Threads, Context: c.Context, Drafter: c.Drafter})
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -65,7 +68,7 @@ func Open(c Config) (*Engine, error) {
 	} else if strings.TrimSpace(name) == "" {
 		name = strings.TrimSuffix(filepath.Base(c.Text), ".gguf")
 	}
-	c.Logger.Info("model loaded", "model", name, "file", c.Text, "pictures", model.HasVision(), "sound", model.HasAudio(), "profile", profile.Name, "profile_from", from)
+	c.Logger.Info("model loaded", "model", name, "file", c.Text, "pictures", model.HasVision(), "sound", model.HasAudio(), "drafter", model.HasDrafter(), "profile", profile.Name, "profile_from", from)
 	return newEngine(model, name, profile, c.Logger, model.Close), nil
 }
 
