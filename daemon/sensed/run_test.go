@@ -183,6 +183,41 @@ sources:
 	}
 }
 
+func TestRunLogsInThroughTLS(t *testing.T) {
+	t.Parallel()
+	certs := mqtttest.NewCerts(t)
+	broker := mqtttest.Start(t, mqtttest.Options{TLS: certs, User: "porch", Password: "correct horse"})
+	configuration := func(password string) string {
+		return file(t, "sensed.yaml", fmt.Sprintf(`
+node: porch
+broker:
+  url: %s
+  username: porch
+  password_file: %s
+  ca_file: %s
+  cert_file: %s
+  key_file: %s
+sources:
+  - name: garden
+    source: scene:?seed=3
+    tasks:
+      - kind: caption
+`, broker.URL(), file(t, "password.txt", password+"\n"), certs.CA, certs.Client, certs.ClientKey))
+	}
+	right := start(t, nil, "run", "--config", configuration("correct horse"))
+	right.err.await(t, "publishing to the MQTT broker")
+	wrong := start(t, nil, "run", "--config", configuration("battery staple"))
+	wrong.err.await(t, "refuses user")
+	for _, p := range []*process{right, wrong} {
+		if strings.Contains(p.err.String(), "battery") || strings.Contains(p.err.String(), "correct") {
+			t.Errorf("the log tells the password:\n%s", p.err)
+		}
+		if code, took := p.signal(syscall.SIGTERM); code != 0 || took > stopLimit {
+			t.Errorf("exit code %d after %v\n%s", code, took, p.err)
+		}
+	}
+}
+
 func TestRunBringsItsOwnBroker(t *testing.T) {
 	t.Parallel()
 	port := mqtttest.FreePort(t)
