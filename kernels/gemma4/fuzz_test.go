@@ -13,7 +13,8 @@ import (
 var smallest = testShape{hidden: 4, heads: 2, kvHeads: 1, headDim: 4, localDim: 2, ffn: 4, perLayer: 2, window: 3, context: 16,
 	shared: 2, sliding: []bool{true, false, true, false}}
 
-// Whatever is in a file, it either is an error or a model that answers.
+// Whatever is in a file, it either is an error or a model that answers, or a
+// drafter that drafts.
 func FuzzModelFile(f *testing.F) {
 	for _, damage := range []func(f *testFile){
 		func(*testFile) {},
@@ -28,10 +29,26 @@ func FuzzModelFile(f *testing.F) {
 		damage(file)
 		f.Add(file.encode(f))
 	}
+	for _, damage := range drafterDamage {
+		file := smallest.buildDrafter(1)
+		damage.do(file)
+		f.Add(file.encode(f))
+	}
+	target := smallest.build(1).open(f, Options{Threads: 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		file, err := gguf.Parse("fuzz.gguf", b)
 		if err != nil {
 			return
+		}
+		if err := target.AddDrafter(file); err == nil {
+			s := target.NewSession()
+			defer s.Close()
+			if _, err := s.AppendLogits(t.Context(), Span{IDs: []int{2, 7, 300, 20}}); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := target.drafter.propose(t.Context(), s, 5, 3); err == nil && len(out) != 3 {
+				t.Errorf("%d tokens were drafted, 3 are wanted", len(out))
+			}
 		}
 		m, err := New(file, nil, Options{Threads: 1})
 		if err != nil {
