@@ -239,9 +239,10 @@ func TestRounded(t *testing.T) {
 			if share > 0.012 || roundsActivations && share == 0 {
 				t.Errorf("%v: rounded products are off by %.2g of their size", enc, share)
 			}
-			p.MatMul(x, manyRows-1, Product{fast[:(manyRows-1)*rows], w.Rounded()})
-			if !slices.Equal(fast[:(manyRows-1)*rows], exact[:(manyRows-1)*rows]) {
-				t.Errorf("%v: few rows are rounded", enc)
+			few := make([]float32, 3*rows)
+			p.MatMul(x, 3, Product{few, w.Rounded()})
+			if !slices.Equal(few, fast[:3*rows]) {
+				t.Errorf("%v: few rows come out otherwise than many", enc)
 			}
 		}
 	})

@@ -112,7 +112,7 @@ func floats(x []float32) *C.float { return (*C.float)(unsafe.SliceData(x)) }
 
 func (p *Pool) matMul(x []float32, t int, products []Product) {
 	for _, q := range products {
-		if q.W.rounds(t) {
+		if q.W.rounds() {
 			p.round(x, t, q.W.Cols)
 			break
 		}
@@ -141,7 +141,7 @@ func (p *Pool) multiply(products []Product, pick []int32, x []float32, t int) {
 		it := work[i]
 		q := products[it.product]
 		var round C.int
-		if q.W.rounds(t) {
+		if q.W.rounds() {
 			round = 1
 		}
 		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), C.size_t(q.W.rowBytes), C.int(q.W.Type), round,
@@ -151,7 +151,7 @@ func (p *Pool) multiply(products []Product, pick []int32, x []float32, t int) {
 }
 
 func (p *Pool) matMulRows(out, x []float32, w *Matrix, pick []int32) {
-	if w.quantized() {
+	if w.rounds() {
 		p.round(x, 1, w.Cols)
 	}
 	p.multiply([]Product{{out, w}}, pick, x, 1)
