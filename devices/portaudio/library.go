@@ -47,7 +47,7 @@ func inputs() ([]Device, []*pa.DeviceInfo, error) {
 }
 
 func list(ctx context.Context, timeout time.Duration) ([]Device, error) {
-	return within(ctx, timeout, func() ([]Device, error) {
+	return within(ctx, timeout, errHangs, func() ([]Device, error) {
 		if err := initialize(); err != nil {
 			return nil, err
 		}
@@ -62,9 +62,9 @@ const latency = 200 * time.Millisecond
 
 // running is a microphone and the stream that feeds it.
 //
-// The stream is read by a goroutine of its own with PortAudio's blocking calls,
-// not by a callback: when a device dies, a blocking call says so, while
-// PortAudio's ALSA thread would spin and print about it without end; and no
+// The stream is read by a goroutine of its own with PortAudio's read calls, not
+// by a callback: when a device dies, a read call says so, while PortAudio's ALSA
+// thread would spin and print about it without end; and no
 // real-time thread ever waits for Go's garbage collector.
 type running struct {
 	*microphone
@@ -75,7 +75,7 @@ type running struct {
 }
 
 func open(ctx context.Context, o Opts) (*microphone, error) {
-	r, err := within(ctx, o.Timeout, func() (*running, error) {
+	r, err := within(ctx, o.Timeout, errHangs, func() (*running, error) {
 		if err := initialize(); err != nil {
 			return nil, err
 		}
@@ -159,35 +159,45 @@ func reason(err error) error {
 }
 
 // read hands over what the device hears until it is told to quit or the device
-// fails.
+// fails. It looks whether a block is there before it fetches it, so that no call
+// ever waits and Close is always prompt.
 func (r *running) read() {
 	defer close(r.ended)
+	ticker := time.NewTicker(blockTime / 2)
+	defer ticker.Stop()
 	for {
+		waiting, err := r.stream.AvailableToRead()
+		if err == nil && waiting < r.blockFrames() {
+			select {
+			case <-r.quit:
+				return
+			case <-ticker.C:
+			}
+			continue
+		}
+		heard := time.Now().Add(-frames(int64(waiting), r.rate))
+		if err == nil {
+			err = r.stream.Read()
+		}
+		if errors.Is(err, pa.InputOverflowed) {
+			r.overflows.Add(1) // some was lost before this block, which is good
+		} else if err != nil {
+			r.broken <- reason(err)
+			return
+		}
+		r.push(r.buf, heard)
 		select {
 		case <-r.quit:
 			return
 		default:
 		}
-		err := r.stream.Read()
-		if errors.Is(err, pa.InputOverflowed) {
-			r.overflows.Add(1) // sound was lost before this block, which is good
-		} else if err != nil {
-			r.broken <- reason(err)
-			return
-		}
-		waiting, err := r.stream.AvailableToRead()
-		if err != nil {
-			waiting = 0 // it only helps to tell the time
-		}
-		n := int64(r.blockFrames() + waiting)
-		r.push(r.buf, time.Now().Add(-frames(n, r.rate)))
 	}
 }
 
 // shut ends the stream and a use of the library.
 func (r *running) shut(limit time.Duration) error {
 	close(r.quit)
-	_, err := within(context.Background(), limit, func() (struct{}, error) {
+	_, err := within(context.Background(), limit, errStays, func() (struct{}, error) {
 		return struct{}{}, r.end()
 	}, func(struct{}) {})
 	if err != nil {
@@ -196,16 +206,9 @@ func (r *running) shut(limit time.Duration) error {
 	return nil
 }
 
-// end waits until nobody reads and frees all. A read that hangs is aborted.
+// end waits until nobody reads and frees all.
 func (r *running) end() error {
-	timer := time.NewTimer(time.Second)
-	defer timer.Stop()
-	select {
-	case <-r.ended:
-	case <-timer.C:
-		_ = r.stream.Abort()
-		<-r.ended
-	}
+	<-r.ended
 	// A stream that has failed cannot be stopped, only closed.
 	err := r.stream.Close()
 	return errors.Join(err, pa.Terminate())

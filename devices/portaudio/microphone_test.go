@@ -268,23 +268,23 @@ func TestNew(t *testing.T) {
 func TestWithin(t *testing.T) {
 	release, undone := make(chan struct{}), make(chan int, 1)
 	slow := func() (int, error) { <-release; return 7, nil }
-	if _, err := within(t.Context(), time.Millisecond, slow, func(v int) { undone <- v }); !errors.Is(err, errHangs) {
+	if _, err := within(t.Context(), time.Millisecond, errHangs, slow, func(v int) { undone <- v }); !errors.Is(err, errHangs) {
 		t.Errorf("a slow call gave %v", err)
 	}
-	if _, err := within(t.Context(), time.Millisecond, slow, func(int) {}); !errors.Is(err, errBusy) {
+	if _, err := within(t.Context(), time.Millisecond, errHangs, slow, func(int) {}); !errors.Is(err, errBusy) {
 		t.Errorf("the next gave %v", err)
 	}
 	close(release)
 	if v := <-undone; v != 7 {
 		t.Errorf("%d was undone, want 7", v)
 	}
-	if v, err := within(t.Context(), time.Minute, func() (int, error) { return 8, nil }, func(int) {}); v != 8 || err != nil {
+	if v, err := within(t.Context(), time.Minute, errHangs, func() (int, error) { return 8, nil }, func(int) {}); v != 8 || err != nil {
 		t.Errorf("after that: %d, %v", v, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	started, hold := make(chan struct{}), make(chan struct{})
 	go func() { <-started; cancel() }()
-	if _, err := within(ctx, time.Minute, func() (int, error) { close(started); <-hold; return 9, nil }, func(v int) { undone <- v }); !errors.Is(err, context.Canceled) {
+	if _, err := within(ctx, time.Minute, errHangs, func() (int, error) { close(started); <-hold; return 9, nil }, func(v int) { undone <- v }); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled call gave %v", err)
 	}
 	close(hold)

@@ -392,7 +392,11 @@ func TestFilePlugin(t *testing.T) {
 	write(t, path, string(raw))
 	home(t, fmt.Sprintf(`pcm.filemic { type file slave.pcm "null" file "/dev/null" infile "%s" format "raw" }`, path))
 	m := openMic(t, Opts{Device: "filemic", Channels: 1, Rate: 16000})
-	defer m.Close()
+	defer func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	for i := range 10 {
 		c, err := m.Next(t.Context())
 		if err != nil {
