@@ -194,10 +194,11 @@ func record(t *testing.T, m devices.Microphone, said []float32) []float32 {
 // correlation is the highest normalised cross-correlation of what was heard
 // with what was said, over all shifts to a sixteenth of a sample.
 func correlation(said, heard []float32) float64 {
+	const beginning = 1500 // samples, which tell where it is
 	best, at := 0.0, 0
 	for from := 0; from+len(said) <= len(heard); from++ {
-		if c := dot(said[:4000], heard[from:]) / math.Sqrt(1e-9+dot(heard[from:from+4000], heard[from:])); c > best {
-			best, at = c, from // the beginning tells where it is
+		if c := dot(said[:beginning], heard[from:]) / math.Sqrt(1e-9+dot(heard[from:from+beginning], heard[from:])); c > best {
+			best, at = c, from
 		}
 	}
 	best = 0
