@@ -86,63 +86,43 @@ func openAudio(f *gguf.File, pool *kernels.Pool, exact bool) (*audioTower, error
 	return a, l.err
 }
 
-// checkSound refuses what the tower cannot hear.
-func (a *audioTower) checkSound(pcm []float32) error {
-	if len(pcm) > maxAudioSeconds*sampleRate {
-		return fmt.Errorf("%.1f s of sound are more than the %d s that the model can hear at once: split it", float64(len(pcm))/sampleRate, maxAudioSeconds)
+// encode turns 16 kHz mono sound into soft tokens, [n][width], 25 a second.
+func (a *audioTower) encode(ctx context.Context, pcm []float32) ([]float32, error) {
+	if err := checkSamples(pcm, 0); err != nil {
+		return nil, err
 	}
-	if a.mel.Frames(len(pcm)) == 0 {
-		return fmt.Errorf("%d samples of sound are too few: the model needs more than %d (10 ms)", len(pcm), hopSize)
+	h := a.listen()
+	h.take(pcm)
+	if h.ready(true) == 0 {
+		return nil, tooShort(len(pcm))
+	}
+	out := make([]float32, 0, h.ready(true)*a.project.Rows)
+	for h.ready(true) > 0 {
+		soft, err := h.encode(ctx, true)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, soft...)
+	}
+	return out, nil
+}
+
+// checkSamples refuses what the tower cannot hear, after as many samples of the
+// same sound.
+func checkSamples(pcm []float32, before int) error {
+	if n := before + len(pcm); n > maxAudioSeconds*sampleRate {
+		return fmt.Errorf("%.1f s of sound are more than the %d s that the model can hear at once: split it", float64(n)/sampleRate, maxAudioSeconds)
 	}
 	for i, v := range pcm {
 		if v-v != 0 { // infinite or not a number
-			return fmt.Errorf("sample %d of the sound is %v", i, v)
+			return fmt.Errorf("sample %d of the sound is %v", before+i, v)
 		}
 	}
 	return nil
 }
 
-// encode turns 16 kHz mono sound into soft tokens, [n][width], 25 a second.
-func (a *audioTower) encode(ctx context.Context, pcm []float32) ([]float32, error) {
-	if err := a.checkSound(pcm); err != nil {
-		return nil, err
-	}
-	x, n := a.subsample(a.mel.spectrogram(a.pool.Run, pcm), a.mel.Frames(len(pcm)))
-	a.measureDistances()
-	h := &hearing{n: n, x: x, norm: make([]float32, n*a.hidden)}
-	for i := range a.layers {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		a.conform(i, h)
-	}
-	return a.tokens(h), nil
-}
-
-// subsample runs the convolutions over log-mel frames, [frames][bands], and
-// returns [n][hidden].
-func (a *audioTower) subsample(mel []float32, frames int) (x []float32, n int) {
-	g := grid{values: mel, frames: frames, bands: a.mel.Bands(), channels: 1}
-	for i := range a.convs {
-		g = a.convs[i].apply(&a.arithmetic, g)
-	}
-	x = make([]float32, g.frames*a.hidden)
-	a.pool.MatMul(g.values, g.frames, kernels.Product{Out: x, W: a.embed})
-	return x, g.frames
-}
-
-// tokens projects the last layer's output to the width of the text model.
-func (a *audioTower) tokens(h *hearing) []float32 {
-	inside := make([]float32, h.n*a.out.Rows)
-	a.pool.MatMul(h.x, h.n, kernels.Product{Out: inside, W: a.out})
-	a.rows(h.n, func(r int) {
-		y := row(inside, r, a.out.Rows)
-		kernels.Add(y, a.outBias)
-		kernels.RMSNorm(y, y, nil, audioEps)
-	})
-	out := make([]float32, h.n*a.project.Rows)
-	a.pool.MatMul(inside, h.n, kernels.Product{Out: out, W: a.project})
-	return out
+func tooShort(samples int) error {
+	return fmt.Errorf("%d samples of sound are too few: the model needs more than %d (10 ms)", samples, hopSize)
 }
 
 // measureDistances computes, for each layer, the key of every distance between

@@ -90,20 +90,12 @@ func (l *tensors) taps(name string, channels int) []float32 {
 	return out
 }
 
-// hearing is sound on its way through the conformer.
-type hearing struct {
-	n    int
-	x    []float32 // [n][hidden]
-	norm []float32 // [n][hidden]
-	work []float32 // of one part of a layer
-}
-
-// conform runs layer i.
+// conform runs layer i over the frames in h.x.
 func (a *audioTower) conform(i int, h *hearing) {
-	l := &a.layers[i]
+	l, past := &a.layers[i], &h.past[i]
 	a.feedForward(&l.before, h)
-	a.attend(l, a.distances[i], h)
-	a.convolve(l, h)
+	a.attend(l, past, a.distances[i], h)
+	a.convolve(l, past, h)
 	a.feedForward(&l.after, h)
 	a.rows(h.n, func(r int) {
 		x := row(h.x, r, a.hidden)
@@ -144,73 +136,82 @@ func (a *audioTower) normClipped(out, x []float32, n int, weight []float32) {
 }
 
 // attend adds the attention part: a frame sees itself and the audioReach-1
-// frames before it. distances are the keys of how long ago, [audioReach][hidden].
+// frames before it, of which those heard earlier are in the past. distances are
+// the keys of how long ago, [audioReach][hidden].
 //
 // The reference computes this in chunks with a relative shift; what is left
 // after its mask is this window.
-func (a *audioTower) attend(l *audioLayer, distances []float32, h *hearing) {
-	size := h.n * a.hidden
-	h.work = grow(h.work, 4*size)
-	q, k, v, out := h.work[:size], h.work[size:2*size], h.work[2*size:3*size], h.work[3*size:]
+func (a *audioTower) attend(l *audioLayer, past *past, distances []float32, h *hearing) {
+	size, before := h.n*a.hidden, len(past.k)
+	h.work = grow(h.work, 4*size+2*before)
+	q, out := h.work[:size], h.work[size:2*size]
+	k, v := h.work[2*size:3*size+before], h.work[3*size+before:]
+	copy(k, past.k)
+	copy(v, past.v)
 	a.normClipped(h.norm, h.x, h.n, l.attnNorm)
-	a.apply(h.norm, h.n, use{q, l.q}, use{k, l.k}, use{v, l.v})
+	a.apply(h.norm, h.n, use{q, l.q}, use{k[before:], l.k}, use{v[before:], l.v})
 	keyScale := float32(math.Log(1+math.E) / math.Ln2)
 	a.rows(h.n, func(r int) {
-		kernels.Scale(row(k, r, a.hidden), keyScale)
+		kernels.Scale(row(k[before:], r, a.hidden), keyScale)
 		for i, x := range row(q, r, a.hidden) {
 			q[r*a.hidden+i] = x * l.queryScale[i%a.dim]
 		}
 	})
 	a.rows(h.n, func(r int) {
 		for head := range a.heads {
-			a.look(out, q, k, v, distances, r, head)
+			a.look(row(out, r, a.hidden), row(q, r, a.hidden), k, v, distances, before/a.hidden+r, head)
 		}
 	})
+	past.k, past.v = newest(past.k, k, (audioReach-1)*a.hidden), newest(past.v, v, (audioReach-1)*a.hidden)
 	a.apply(out, h.n, use{h.norm, l.out})
 	a.normClipped(h.norm, h.norm, h.n, l.postAttn)
 	a.rows(h.n, func(r int) { kernels.Add(row(h.x, r, a.hidden), row(h.norm, r, a.hidden)) })
 }
 
-// look computes one head of one frame's attention.
+// look computes one head of the attention of a frame, which is row frame of the
+// keys k and values v: out and q are [hidden].
 func (a *audioTower) look(out, q, k, v, distances []float32, frame, head int) {
 	of := func(x []float32, r int) []float32 { return x[r*a.hidden+head*a.dim:][:a.dim] }
 	var weights [audioReach]float32
 	first := max(0, frame-audioReach+1)
 	w := weights[:frame-first+1]
-	query := of(q, frame)
+	query := of(q, 0)
 	for i := range w {
 		w[i] = kernels.Dot(query, of(k, first+i)) + kernels.Dot(query, of(distances, frame-first-i))
 	}
 	kernels.Softcap(w, audioCap)
 	kernels.Softmax(w)
-	y := of(out, frame)
+	y := of(out, 0)
 	clear(y)
 	for i, p := range w {
 		kernels.AddScaled(y, of(v, first+i), p)
 	}
 }
 
-// convolve adds the light convolution: each channel looks back a few frames.
-func (a *audioTower) convolve(l *audioLayer, h *hearing) {
-	size := h.n * a.hidden
-	h.work = grow(h.work, 3*size)
+// convolve adds the light convolution: each channel looks back a few frames, of
+// which those heard earlier are in the past.
+func (a *audioTower) convolve(l *audioLayer, past *past, h *hearing) {
+	size, before := h.n*a.hidden, len(past.gated)
+	h.work = grow(h.work, 3*size+before)
 	wide, gated := h.work[:2*size], h.work[2*size:]
+	copy(gated, past.gated)
 	a.rows(h.n, func(r int) {
 		kernels.RMSNorm(row(h.norm, r, a.hidden), row(h.x, r, a.hidden), l.convNorm, audioEps)
 	})
 	a.apply(h.norm, h.n, use{wide, l.convIn})
 	a.rows(h.n, func(r int) {
 		w := row(wide, r, 2*a.hidden)
-		kernels.GLU(row(gated, r, a.hidden), w[:a.hidden], w[a.hidden:])
+		kernels.GLU(row(gated[before:], r, a.hidden), w[:a.hidden], w[a.hidden:])
 	})
 	inner := wide[:size]
 	a.rows(h.n, func(r int) {
 		y := row(inner, r, a.hidden)
-		a.lookBack(y, gated, l.taps, r)
+		a.lookBack(y, gated, l.taps, before/a.hidden+r)
 		clip(y)
 		kernels.RMSNorm(y, y, l.convInner, audioEps)
 		kernels.Silu(y, y)
 	})
+	past.gated = newest(past.gated, gated, len(l.taps)-a.hidden)
 	a.apply(inner, h.n, use{h.norm, l.convOut})
 	a.rows(h.n, func(r int) { kernels.Add(row(h.x, r, a.hidden), row(h.norm, r, a.hidden)) })
 }

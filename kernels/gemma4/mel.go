@@ -72,24 +72,29 @@ func (m *MelBank) Frames(samples int) int { return max(samples-1, 0) / hopSize }
 
 // Spectrogram returns ln(mel + 0.001) of 16 kHz mono sound in [-1, 1], where
 // mel is the magnitude of the spectrum under each filter: [Frames][Bands].
-func (m *MelBank) Spectrogram(pcm []float32) []float32 { return m.spectrogram(serially, pcm) }
-
-func (m *MelBank) spectrogram(run parallel, pcm []float32) []float32 {
-	frames, bands := m.Frames(len(pcm)), m.Bands()
-	out := make([]float32, frames*bands)
-	inBands(run, frames, func(first, end int) {
-		s := m.newScratch()
-		for i := first; i < end; i++ {
-			start := (i - 1) * hopSize
-			if start < 0 { // only the first frame
-				m.frame(out[i*bands:(i+1)*bands], pcm[:windowSize+start], s)
-				continue
-			}
-			m.frame(out[i*bands:(i+1)*bands], pcm[start:start+windowSize], s)
-		}
-	})
+func (m *MelBank) Spectrogram(pcm []float32) []float32 {
+	out := make([]float32, m.Frames(len(pcm))*m.Bands())
+	m.frames(serially, out, pcm, 0)
 	return out
 }
+
+// frames computes the frames from number first on, [n][Bands]. pcm begins with
+// the first sample that their windows need, see firstSample.
+func (m *MelBank) frames(run parallel, out, pcm []float32, first int) {
+	bands := m.Bands()
+	inBands(run, len(out)/bands, func(from, to int) {
+		s := m.newScratch()
+		for i := from; i < to; i++ {
+			start := firstSample(first+i) - firstSample(first)
+			end := (first+i+1)*hopSize - firstSample(first)
+			m.frame(row(out, i, bands), pcm[start:end], s)
+		}
+	})
+}
+
+// firstSample is the first sample that frame i looks at. The window of frame 0
+// begins before the sound.
+func firstSample(i int) int { return max(i-1, 0) * hopSize }
 
 // melScratch is what one goroutine needs to compute frames.
 type melScratch struct {

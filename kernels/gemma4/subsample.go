@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"sensed/kernels"
 	"sensed/kernels/gguf"
@@ -24,10 +25,33 @@ type convolution struct {
 	norm    []float32       // [out]
 }
 
-// grid is what convolutions turn into each other: [frames][bands][channels].
+// grid is what convolutions turn into each other, [frames][bands][channels]: of
+// a sound the frames from number first on, those before are not needed any more.
 type grid struct {
-	values                  []float32
-	frames, bands, channels int
+	values          []float32
+	first, frames   int
+	bands, channels int
+}
+
+// frameSize is how many values a frame has.
+func (g *grid) frameSize() int { return g.bands * g.channels }
+
+// end is the number of the frame that comes next.
+func (g *grid) end() int { return g.first + g.frames }
+
+// extend makes room for the frames up to number end-1 and returns the new ones.
+func (g *grid) extend(end int) []float32 {
+	old := len(g.values)
+	g.frames = end - g.first
+	g.values = slices.Grow(g.values, g.frames*g.frameSize()-old)[:g.frames*g.frameSize()]
+	return g.values[old:]
+}
+
+// forget drops the frames before number first.
+func (g *grid) forget(first int) {
+	n := min(max(first-g.first, 0), g.frames)
+	g.values = g.values[:copy(g.values, g.values[n*g.frameSize():])]
+	g.first, g.frames = g.first+n, g.frames-n
 }
 
 // halved is the length of a side after a convolution.
@@ -67,37 +91,38 @@ func (l *tensors) convolution(name string, in int) convolution {
 	return c
 }
 
-// apply convolves the grid, a few frames at a time: the points that each
+// apply computes the output frames up to number end-1 and forgets of the input
+// what no later one looks at. A few frames at a time, the points that each
 // output looks at are laid out as the rows of a matrix.
-func (c *convolution) apply(a *arithmetic, g grid) grid {
-	out := grid{frames: halved(g.frames), bands: halved(g.bands), channels: c.out}
-	out.values = make([]float32, out.frames*out.bands*out.channels)
+func (c *convolution) apply(a *arithmetic, in, out *grid, end int) {
 	points := convArea * c.in
 	step := max(1, 2048/out.bands)
-	looked := make([]float32, min(step, out.frames)*out.bands*points)
-	for first := 0; first < out.frames; first += step {
-		n := min(step, out.frames-first) * out.bands
+	looked := make([]float32, min(step, end-out.end())*out.bands*points)
+	for first := out.end(); first < end; first += step {
+		until := min(first+step, end)
+		n := (until - first) * out.bands
 		a.rows(n, func(r int) {
-			g.look(row(looked, r, points), first+r/out.bands, r%out.bands)
+			in.look(row(looked, r, points), first+r/out.bands, r%out.bands)
 		})
-		values := out.values[first*out.bands*c.out:][:n*c.out]
+		values := out.extend(until)
 		a.pool.MatMul(looked, n, kernels.Product{Out: values, W: c.w})
 		a.rows(n, func(r int) { c.activate(row(values, r, c.out)) })
 	}
-	return out
+	in.forget(2*end - 1)
 }
 
-// look copies the 3 x 3 points around the one that stays at (frame, band).
+// look copies the 3 x 3 points around the one that stays at (frame, band). There
+// are zeros before the first frame of a sound and after its last.
 func (g *grid) look(dst []float32, frame, band int) {
 	for df := range convSide {
 		for db := range convSide {
 			f, b := 2*frame+df-1, 2*band+db-1
 			to := dst[(df*convSide+db)*g.channels:][:g.channels]
-			if f < 0 || f >= g.frames || b < 0 || b >= g.bands {
+			if f < g.first || f >= g.end() || b < 0 || b >= g.bands {
 				clear(to)
 				continue
 			}
-			copy(to, g.values[(f*g.bands+b)*g.channels:])
+			copy(to, g.values[((f-g.first)*g.bands+b)*g.channels:])
 		}
 	}
 }
