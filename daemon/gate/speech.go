@@ -48,6 +48,7 @@ type Segment struct {
 type Heard struct {
 	Onsets   []Onset
 	Segments []Segment
+	Noise    []int // announced utterances of which no segment will come
 }
 
 const (
@@ -275,6 +276,8 @@ func (s *Speech) finish(h *Heard) {
 	s.fresh = end
 	if s.part > 0 || s.voiced(s.start, end) >= minVoiced {
 		h.Segments = append(h.Segments, s.segment(s.start, end, true))
+	} else {
+		h.Noise = append(h.Noise, s.utterance)
 	}
 }
 

@@ -108,9 +108,11 @@ func listen(t *testing.T, o SpeechOpts, x []float32, chunk int, name func(at int
 		h := s.Push(epoch.Add(time.Duration(at)*time.Second/sampleRate), x[at:min(len(x), at+chunk)], n)
 		all.Onsets = append(all.Onsets, h.Onsets...)
 		all.Segments = append(all.Segments, h.Segments...)
+		all.Noise = append(all.Noise, h.Noise...)
 	}
 	h := s.Flush()
 	all.Segments = append(all.Segments, h.Segments...)
+	all.Noise = append(all.Noise, h.Noise...)
 	return all, s
 }
 
@@ -294,6 +296,9 @@ func TestSpeechIsNotNoise(t *testing.T) {
 			}
 			if len(h.Onsets) > c.onsets {
 				t.Errorf("%d onsets, at most %d are excused", len(h.Onsets), c.onsets)
+			}
+			if len(h.Noise) != len(h.Onsets) {
+				t.Errorf("of %d onsets %d were taken back", len(h.Onsets), len(h.Noise))
 			}
 			if s.speaking {
 				t.Error("it is still listening to the noise")
