@@ -33,6 +33,15 @@ type Request struct {
 	// MaxTokens bounds the answer; 0 means 512.
 	MaxTokens int
 	Sampling  Sampling
+	// Grammar, when set, is what the answer is held to.
+	Grammar *Grammar
+	// Hint are the tokens of an answer that this one may resemble, such as the
+	// one about the picture before. They change how fast a greedy answer comes,
+	// never the answer.
+	Hint []int
+	// Plain writes the answer token by token, without guessing ahead, which
+	// changes nothing but the time: for measuring.
+	Plain bool
 	// OnText, when set, receives each piece of the answer as it is written,
 	// thinking left out. It runs on the caller's goroutine.
 	OnText func(string)
@@ -53,7 +62,8 @@ type Reply struct {
 	// Tokens are the ids written, thinking included and the stop token left
 	// out; Pieces[i] is the text of Tokens[i], control tokens as they are
 	// written and a character's bytes perhaps spread over several, and Probs[i]
-	// its probability under the model, whatever the sampling.
+	// its probability under the model, whatever the sampling; under a grammar its
+	// share among the tokens that were allowed there, 1 where there was no choice.
 	Tokens []int
 	Pieces []string
 	Probs  []float64
@@ -63,6 +73,19 @@ type Reply struct {
 	// MaxTokens or the end of the context did.
 	Stopped bool
 	Timing  Timing
+	Work    Work
+}
+
+// Work is what writing an answer took.
+type Work struct {
+	// Passes are the forward passes after the prompt, Positions the tokens that
+	// they read, guesses included.
+	Passes, Positions int
+	// HeadRows are the rows of the output head that were computed.
+	HeadRows int
+	// Forced tokens had no alternative under the grammar. Of the Drafted ones,
+	// which were guessed ahead, the Accepted ones were right.
+	Forced, Drafted, Accepted int
 }
 
 // Timing is how long each stage took.

@@ -29,8 +29,9 @@ type Session struct {
 	out   []float32 // [vocab] logits of the last position, once computed
 	ready bool      // out is valid
 
-	one  [1]int // the token that is being appended
-	span [1]Span
+	outputs []float32 // see advance
+	one     [1]int    // the token that is being appended
+	span    [1]Span
 }
 
 // position is the newest position as it stands after the trunk of the decoder,

@@ -14,7 +14,7 @@ const defaultMaxTokens = 512
 // when the context is full. When ctx ends, Generate returns soon, within one
 // layer of the decoder or an encoder, with what was written so far and an error
 // that wraps ctx.Err().
-func (m *Model) Generate(ctx context.Context, r Request) (Reply, error) {
+func (m *Model) Generate(ctx context.Context, r Request) (reply Reply, err error) {
 	if err := r.Sampling.check(); err != nil {
 		return Reply{}, err
 	}
@@ -29,57 +29,25 @@ func (m *Model) Generate(ctx context.Context, r Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	reply := Reply{PromptTokens: len(prompt.IDs)}
+	reply.PromptTokens = len(prompt.IDs)
 	reply.Timing.Encode = time.Since(start)
 
 	start = time.Now()
-	s, err := m.begin(ctx, prompt, r.MaxTokens)
+	w, err := m.newWriter(r, prompt, &reply)
 	if err != nil {
-		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)
+		return reply, err
 	}
-	defer s.Close()
-	logits, err := s.Logits(ctx)
+	defer w.close()
+	p, err := w.begin(ctx, prompt)
 	if err != nil {
 		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)
 	}
 	reply.Timing.Prefill = time.Since(start)
 
 	start = time.Now()
-	err = s.answer(ctx, r, logits, &reply)
+	err = w.write(ctx, p)
 	reply.Timing.Decode = time.Since(start)
 	return reply, err
-}
-
-// answer writes tokens until one of the reasons to stop; logits are those of
-// the last position of the prompt.
-func (s *Session) answer(ctx context.Context, r Request, logits []float32, reply *Reply) error {
-	m := s.m
-	choose := newSampler(r.Sampling, m.parallel)
-	text := answer{words: m.words, control: &m.control, onText: r.OnText}
-	defer func() {
-		text.end()
-		reply.Text = text.text.String()
-	}()
-	for {
-		id, p, err := choose.next(logits)
-		if err != nil {
-			return err
-		}
-		if m.control.stops(id) {
-			reply.Stopped = true
-			return nil
-		}
-		reply.Tokens = append(reply.Tokens, id)
-		reply.Pieces = append(reply.Pieces, string(m.words.Piece(id)))
-		reply.Probs = append(reply.Probs, p)
-		text.add(id)
-		if len(reply.Tokens) == r.MaxTokens || s.Len() == m.context {
-			return nil
-		}
-		if logits, err = s.next(ctx, id); err != nil {
-			return fmt.Errorf("gemma4: writing token %d of the answer: %w", len(reply.Tokens)+1, err)
-		}
-	}
 }
 
 // Greedy appends the n most likely tokens, one after the other, and returns

@@ -67,6 +67,10 @@ type Model struct {
 	drafter *drafter   // nil without one
 
 	stems stems
+
+	listOnce sync.Once
+	list     *wordList // see [Model.wordList]
+	pace     pace      // guards itself
 }
 
 // Open maps the files of a model into memory and checks all of their tensors.

@@ -219,12 +219,21 @@ func (d *decoder) keep(p *position, r int) {
 // finishLast is finish for the last position of the cache alone, which was
 // kept in p: logits is [V].
 func (d *decoder) finishLast(ctx context.Context, c *cache, p *position, logits []float32) error {
+	if err := d.tailLast(ctx, c, p); err != nil {
+		return err
+	}
+	d.predict(1, logits)
+	return nil
+}
+
+// tailLast is finishLast without the head.
+func (d *decoder) tailLast(ctx context.Context, c *cache, p *position) error {
 	d.ids = append(d.ids[:0], p.id)
 	d.in = append(d.in[:0], p.in...)
 	d.x = append(d.x[:0], p.x...)
 	d.embedLayers(1)
 	d.rotate(c.n-1, 1)
-	return d.finish(ctx, c, c.n-1, 1, logits)
+	return d.tail(ctx, c, c.n-1, 1)
 }
 
 // product returns the argument list of a matrix product with one result.
@@ -372,10 +381,25 @@ func (d *decoder) addLayerEmbedding(i, t int) {
 }
 
 // predict computes the logits, [t][V], of the normalised outputs in d.norm.
-func (d *decoder) predict(t int, logits []float32) {
-	d.pool.MatMul(d.norm, t, d.product(logits, d.head)...)
+func (d *decoder) predict(t int, logits []float32) { d.logits(d.norm, t, logits) }
+
+// logits computes the logits, [t][V], of normalised outputs, [t][D].
+func (d *decoder) logits(outputs []float32, t int, logits []float32) {
+	d.pool.MatMul(outputs, t, d.product(logits, d.head)...)
+	d.soften(logits[:t*d.vocab])
+}
+
+// rowLogits computes some of the logits of one output, [D], bit for bit those
+// of all.
+func (d *decoder) rowLogits(output []float32, rows []int, logits []float32) {
+	d.pool.MatMulRows(logits, output, d.head, rows)
+	d.soften(logits[:len(rows)])
+}
+
+// soften limits logits softly.
+func (d *decoder) soften(logits []float32) {
 	if d.softcap > 0 {
-		d.chunks(t*d.vocab, func(from, to int) { kernels.Softcap(logits[from:to], d.softcap) })
+		d.chunks(len(logits), func(from, to int) { kernels.Softcap(logits[from:to], d.softcap) })
 	}
 }
 
