@@ -37,8 +37,8 @@ type drafter struct {
 	pre     *kernels.Matrix // [hidden][2*D]
 	post    *kernels.Matrix // [D][hidden]
 
-	both   []float32 // [2*D] input of a step: embedding and state
-	logits []float32 // [vocab]
+	both []float32 // [2*D] input of a step: embedding and state
+	out  []float32 // [vocab] logits of a step
 }
 
 // openDrafter reads a drafter and checks that it was made for the target: a
@@ -49,14 +49,8 @@ func openDrafter(f *gguf.File, target *Model) (*drafter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.Has(vocabularyKey) {
-		tokens, err := f.Strings(vocabularyKey)
-		if err != nil {
-			return nil, err
-		}
-		if err := sameWords(f, tokens, target); err != nil {
-			return nil, err
-		}
+	if err := sameWords(f, target); err != nil {
+		return nil, err
 	}
 	l := &tensors{f: f}
 	w := &textWeights{vocab: t.vocab}
@@ -140,14 +134,29 @@ func (c *textConfig) shareWith(k *keys, t *textConfig) {
 
 const vocabularyKey = "tokenizer.ggml.tokens"
 
-// sameWords checks the vocabulary of a drafter, which drafts in the tokens of
-// the target.
-func sameWords(f *gguf.File, tokens []string, target *Model) error {
-	if n := target.words.Len(); len(tokens) != n {
-		return fmt.Errorf("%s: key %q: %d tokens are not the %d of the model: this is the drafter of another model", f.Name(), vocabularyKey, len(tokens), n)
+// sameWords checks the vocabulary of a drafter, if its file has one: it drafts
+// in the tokens of the target. A token that only one of them knows, as a later
+// name of an unused one, does no harm.
+func sameWords(f *gguf.File, target *Model) error {
+	if !f.Has(vocabularyKey) {
+		return nil
+	}
+	tokens, err := f.Strings(vocabularyKey)
+	if err != nil {
+		return err
+	}
+	own, err := target.files[0].Strings(vocabularyKey)
+	if err != nil {
+		return err
+	}
+	if len(tokens) != len(own) {
+		return fmt.Errorf("%s: key %q: %d tokens are not the %d of the model: this is the drafter of another model", f.Name(), vocabularyKey, len(tokens), len(own))
 	}
 	for id, s := range tokens {
-		if got, ok := target.words.ID(s); ok && got != id {
+		if s == own[id] {
+			continue
+		}
+		if got, ok := target.words.ID(s); ok {
 			return fmt.Errorf("%s: key %q: token %d is %q, which is token %d of the model: this is the drafter of another model", f.Name(), vocabularyKey, id, s, got)
 		}
 	}
@@ -221,10 +230,10 @@ func (d *drafter) step(c *cache, place, token int) int {
 		d.addLayerEmbedding(i, 1)
 	}
 	kernels.RMSNorm(d.norm[:d.hidden], d.x, d.outNorm, d.eps)
-	d.logits = grow(d.logits, d.vocab)
-	d.predict(1, d.logits)
+	d.out = grow(d.out, d.vocab)
+	d.predict(1, d.out)
 	d.pool.MatMul(d.norm, 1, d.product(state, d.post)...)
-	return largest(d.logits)
+	return largest(d.out)
 }
 
 // largest returns the index of the largest of x, the first of equal ones, -1

@@ -118,6 +118,11 @@ var drafterDamage = []struct {
 		tokens[20], tokens[21] = tokens[21], tokens[20]
 		f.put(vocabularyKey, tokens)
 	}, []string{vocabularyKey, "token 20"}},
+	{"a new name for a word", func(f *testFile) {
+		tokens, _ := testWords()
+		tokens[20] = "<a new name>"
+		f.put(vocabularyKey, tokens)
+	}, nil},
 	{"numbers for words", func(f *testFile) { f.put(vocabularyKey, []int32{1}) }, []string{vocabularyKey}},
 	{"no first projection", func(f *testFile) { f.dropTensor("nextn.pre_projection.weight") }, []string{"nextn.pre_projection.weight"}},
 	{"no last projection", func(f *testFile) { f.dropTensor("nextn.post_projection.weight") }, []string{"nextn.post_projection.weight"}},

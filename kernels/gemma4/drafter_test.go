@@ -99,7 +99,7 @@ func TestGoldenDrafts(t *testing.T) {
 		d.start(len(c.IDs), s.cache.states.at(len(c.IDs)-1))
 		for range c.Logits {
 			token = d.step(&s.cache, len(c.IDs), token)
-			near(t, "drafter's logits", d.logits, logits[:d.vocab], 1e-3)
+			near(t, "drafter's logits", d.out, logits[:d.vocab], 1e-3)
 			logits = logits[d.vocab:]
 		}
 		s.Close()
