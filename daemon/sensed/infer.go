@@ -57,7 +57,7 @@ sensed infer --model gemma-4-E2B-it-Q4_0.gguf --projector mmproj-gemma-4-E2B-it-
 
 func prepareInfer(f *flag.FlagSet) func(context.Context, streams, []string) error {
 	model := modelFlags(f)
-	f.StringVar(&model.Drafter, "drafter", "", "`FILE` GGUF file with the drafter (gemma4-assistant) of that model, for\nfaster answers that stay the same")
+	f.StringVar(&model.Drafter, "drafter", "", "`FILE` GGUF file with the drafter (gemma4-assistant) of that model; it\nguesses ahead, and changes no greedy answer")
 	var q app.Question
 	var labels, kind string
 	f.StringVar(&model.Profile, "profile", "", "`FILE` JSON file with the model's prompts; without it: profile.json beside\nthe model, or by its name")

@@ -20,8 +20,8 @@ type Config struct {
 	// Text and Projector are the two GGUF files of a Gemma 4 model. Without a
 	// projector the engine answers prompts in words only.
 	Text, Projector string
-	// Drafter is the GGUF file of the model's drafter, which lets it answer
-	// faster; "": none.
+	// Drafter is the GGUF file of the model's drafter, which guesses ahead and
+	// changes no greedy answer; "": none.
 	Drafter string
 	// Profile is a profile file; "" lets the engine find one: profile.json beside
 	// Text, else by the model's name, else the official prompts of Gemma 4.
