@@ -64,8 +64,8 @@ const latency = 200 * time.Millisecond
 //
 // The stream is read by a goroutine of its own with PortAudio's read calls, not
 // by a callback: when a device dies, a read call says so, while PortAudio's ALSA
-// thread would spin and print about it without end; and no
-// real-time thread ever waits for Go's garbage collector.
+// thread would spin and print about it without end; and no real-time thread ever
+// waits for Go's garbage collector.
 type running struct {
 	*microphone
 	stream *pa.Stream
@@ -167,29 +167,30 @@ func (r *running) read() {
 	defer ticker.Stop()
 	for {
 		waiting, err := r.stream.AvailableToRead()
-		if err == nil && waiting < r.blockFrames() {
-			select {
-			case <-r.quit:
-				return
-			case <-ticker.C:
+		if err == nil && waiting >= r.blockFrames() {
+			heard := time.Now().Add(-frames(int64(waiting), r.rate))
+			if err = r.stream.Read(); err == nil || errors.Is(err, pa.InputOverflowed) {
+				r.push(r.buf, heard)
 			}
-			continue
-		}
-		heard := time.Now().Add(-frames(int64(waiting), r.rate))
-		if err == nil {
-			err = r.stream.Read()
 		}
 		if errors.Is(err, pa.InputOverflowed) {
-			r.overflows.Add(1) // some was lost before this block, which is good
+			r.overflows.Add(1) // the device goes on
 		} else if err != nil {
 			r.broken <- reason(err)
 			return
 		}
-		r.push(r.buf, heard)
+		if waiting >= 2*r.blockFrames() { // there is more
+			select {
+			case <-r.quit:
+				return
+			default:
+				continue
+			}
+		}
 		select {
 		case <-r.quit:
 			return
-		default:
+		case <-ticker.C:
 		}
 	}
 }
