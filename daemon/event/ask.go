@@ -30,6 +30,10 @@ type Task struct {
 	Labels []string // detect: what to look for (none: everything the model knows); point: the one thing
 	Prompt string   // replaces the profile's prompt; required for the kind prompt
 	System string
+	// Schema holds the answer of the kind prompt to a JSON schema, Choices to one of
+	// some texts; not both.
+	Schema  string
+	Choices []string
 	// Language of the speech ("" is unknown) and, for translate, the language wanted.
 	Language, Into string
 	MaxTokens      int
@@ -42,6 +46,9 @@ type Input struct {
 	Images []image.Image
 	Video  []VideoFrame
 	Audio  []float32
+	// Source is the camera or microphone it comes from; answers about one source
+	// tend to resemble each other. "" is unknown.
+	Source string
 }
 
 // VideoFrame is one picture of a clip.

@@ -120,7 +120,7 @@ func (e *eye) announce(f devices.Frame, area float64) {
 func (e *eye) ask(f devices.Frame, t *Task, c schedule.Class, id string, announced bool) {
 	e.s.p.ask(&question{
 		source: e.s, task: *t, id: id, class: c,
-		input: event.Input{Images: []image.Image{f.Image}},
+		input: event.Input{Images: []image.Image{f.Image}, Source: e.s.Name},
 		at:    f.Time, since: earlier(f.Time, time.Now()), sample: f.Name, announced: announced,
 	}, true)
 }

@@ -48,6 +48,10 @@ type Engine struct {
 	log         *slog.Logger
 	turn        chan struct{} // holds a token while a question is being answered
 	closeModel  func() error
+
+	// Both belong to whoever answers a question.
+	grammars grammars
+	earlier  earlier
 }
 
 var _ Understander = (*Engine)(nil)
@@ -152,7 +156,11 @@ func (e *Engine) Stream(ctx context.Context, t Task, in Input, onText func(strin
 		return Result{}, ctx.Err()
 	}
 	q.request.OnText = onText
-	res, err := e.answer(ctx, q, in)
+	if q.request.Grammar, err = e.grammars.of(q.rule); err != nil {
+		return Result{}, fmt.Errorf("task %s: %w", t.Kind, err)
+	}
+	q.request.Hint = e.earlier.tokens(t, in)
+	res, err := e.answer(ctx, t, q, in)
 	if err != nil {
 		return Result{}, fmt.Errorf("task %s: %w", t.Kind, err)
 	}
@@ -182,7 +190,7 @@ func (e *Engine) canSense(in Input) error {
 }
 
 // answer asks the model, once for each stretch of a long sound.
-func (e *Engine) answer(ctx context.Context, q question, in Input) (Result, error) {
+func (e *Engine) answer(ctx context.Context, t Task, q question, in Input) (Result, error) {
 	limit := e.profile.AudioSeconds
 	if limit == 0 {
 		limit = maxAudioSeconds
@@ -191,7 +199,12 @@ func (e *Engine) answer(ctx context.Context, q question, in Input) (Result, erro
 		if seconds := float64(len(in.Audio)) / sampleRate; seconds > maxAudioSeconds {
 			return Result{}, fmt.Errorf("%.1f s of sound are more than the %d s that fit one question; only transcribe and translate take more", seconds, maxAudioSeconds)
 		}
-		return e.generate(ctx, q, in.Audio)
+		reply, err := e.model.Generate(ctx, q.withAudio(in.Audio))
+		if err != nil {
+			return Result{}, err
+		}
+		e.earlier.add(t, in, reply.Tokens)
+		return q.read(reply), nil
 	}
 	var all Result
 	for i, s := range split(in.Audio, limit, e.profile.AudioPause) {

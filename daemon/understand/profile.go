@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"sensed/deploy/models/tiny"
+	"sensed/kernels/gemma4"
 )
 
 // ProfileFile is the name under which a profile lies beside a model file.
@@ -39,8 +40,12 @@ type Profile struct {
 	// so many seconds: for a model that knows only one sentence at a time.
 	AudioPause float64 `json:"audio_pause,omitempty"`
 	// Labels are all that the model can name; none means that it is not limited.
-	Labels  []string `json:"labels,omitempty"`
-	Prompts Prompts  `json:"prompts"`
+	Labels []string `json:"labels,omitempty"`
+	// Boxes are the ways in which the model spells a list of boxes, of which it
+	// chooses one; its answers to detect and point are then held to them. None
+	// leaves it free.
+	Boxes   []gemma4.BoxForm `json:"boxes,omitempty"`
+	Prompts Prompts          `json:"prompts"`
 	// MediaFirst says, for each kind of task, whether its picture or sound comes
 	// before the words; see [Profile.mediaFirst] for kinds that are not named.
 	MediaFirst map[Kind]bool `json:"media_first,omitempty"`
@@ -146,6 +151,11 @@ func (p Profile) validate() error {
 	}
 	if _, err := cleanLabels(p.Labels); err != nil {
 		return fmt.Errorf("labels: %w", err)
+	}
+	for i, f := range p.Boxes {
+		if err := f.Check(); err != nil {
+			return fmt.Errorf("boxes[%d]: %w", i, err)
+		}
 	}
 	for kind := range p.MediaFirst {
 		if !slices.Contains(kinds, kind) {

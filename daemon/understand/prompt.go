@@ -29,6 +29,7 @@ type question struct {
 	audioAt int            // index in request.Parts where sound goes; -1: the task has none
 	labels  []string       // detect, point: what the answer may name; none: anything
 	into    string         // translate: name of the language wanted
+	rule    rule           // what the answer is held to
 }
 
 // ask turns a task and its input into a question, in the words of a profile.
@@ -52,6 +53,7 @@ func (p Profile) ask(t Task, in Input) (question, error) {
 	if t.MaxTokens == 0 && (t.Kind == Detect || t.Kind == Point) {
 		q.request.MaxTokens = boxTokens
 	}
+	q.rule = p.rule(t, q.labels)
 	q.place(p, in, strings.TrimSpace(words))
 	return q, nil
 }
@@ -117,6 +119,10 @@ func checkInput(t Task, in Input) error {
 		return errors.New("sound is needed")
 	case t.Kind == Prompt && strings.TrimSpace(t.Prompt) == "":
 		return errors.New("the prompt is empty")
+	case t.Kind != Prompt && (t.Schema != "" || len(t.Choices) > 0):
+		return errors.New("only the kind prompt takes a schema or choices")
+	case t.Schema != "" && len(t.Choices) > 0:
+		return errors.New("a schema and choices exclude each other")
 	case len(in.Video) > maxVideoFrames:
 		return fmt.Errorf("the video has %d frames; the model takes at most %d", len(in.Video), maxVideoFrames)
 	case t.ImageTokens != 0 && !slices.Contains(imageBudgets, t.ImageTokens):
