@@ -40,14 +40,15 @@ func scene(step uint64) *image.RGBA {
 func shade(v int) uint8 { return uint8(max(0, min(255, v))) }
 
 // speech is sound like a voice: a pitch that moves, harmonics that fade, four
-// syllables a second.
-func speech(seconds int) []float32 {
+// syllables a second. Another voice, another pitch.
+func speech(seconds int, voice uint64) []float32 {
 	out := make([]float32, seconds*sampleRate)
-	rng := rand.New(rand.NewPCG(3, 5))
+	rng := rand.New(rand.NewPCG(voice, 6))
+	pitch := 100 + 10*float64(voice%16)
 	phase := 0.0
 	for i := range out {
 		t := float64(i) / sampleRate
-		phase += 2 * math.Pi * (120 + 20*math.Sin(3*t)) / sampleRate
+		phase += 2 * math.Pi * (pitch + 20*math.Sin(3*t)) / sampleRate
 		var v float64
 		for h := 1.0; h <= 20; h++ {
 			v += math.Sin(h*phase) / h

@@ -79,7 +79,8 @@ func (s *subject) transcribe(ctx context.Context) (time.Duration, error) {
 	if !s.model.HasAudio() {
 		return 0, unable{"the model has no ears (no projector)"}
 	}
-	sound := speech(speechSeconds)
+	s.voice++
+	sound := speech(speechSeconds, s.voice)
 	start := time.Now()
 	reply, err := s.model.Generate(ctx, gemma4.Request{
 		Parts: []gemma4.Part{{Text: s.prompts.Transcribe}, {Audio: sound}}, MaxTokens: transcriptTokens,

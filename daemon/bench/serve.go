@@ -109,8 +109,9 @@ func (s *subject) answer(ctx context.Context, line string) (Reply, error) {
 	return r, err
 }
 
-// inputPictures is how many scenes another program gets: one for each run.
-const inputPictures = 12
+// inputCount is how many scenes and utterances another program gets, so that
+// each run has new ones.
+const inputCount = 12
 
 // writeInputs writes the media to a folder.
 func (s *subject) writeInputs(folder string) (Inputs, error) {
@@ -122,24 +123,34 @@ func (s *subject) writeInputs(folder string) (Inputs, error) {
 	if folder == "" {
 		return in, errors.New("a folder must follow the word inputs")
 	}
-	for i := range inputPictures {
+	for i := range inputCount {
 		in.Pictures = append(in.Pictures, fmt.Sprintf("scene-%d.rgb", i))
 		if err := os.WriteFile(filepath.Join(folder, in.Pictures[i]), rgb(scene(uint64(i))), 0o644); err != nil {
 			return in, err
 		}
 	}
-	for _, seconds := range []int{speechSeconds, 5, 30} {
-		f := Sound{seconds, fmt.Sprintf("speech-%d.f32", seconds)}
-		in.Sounds = append(in.Sounds, f)
-		b, err := binary.Append(nil, binary.LittleEndian, speech(seconds))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(folder, f.File), b, 0o644)
+	for i := range inputCount {
+		if err := in.addSound(folder, speechSeconds, i); err != nil {
+			return in, err
 		}
-		if err != nil {
+	}
+	for _, seconds := range []int{5, 30} {
+		if err := in.addSound(folder, seconds, 0); err != nil {
 			return in, err
 		}
 	}
 	return in, nil
+}
+
+// addSound writes one sound.
+func (in *Inputs) addSound(folder string, seconds, voice int) error {
+	f := Sound{seconds, fmt.Sprintf("speech-%d-%d.f32", seconds, voice)}
+	in.Sounds = append(in.Sounds, f)
+	b, err := binary.Append(nil, binary.LittleEndian, speech(seconds, uint64(voice)))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, f.File), b, 0o644)
 }
 
 // rgb returns the pixels without the fourth byte of each.

@@ -22,6 +22,7 @@ type subject struct {
 	model  *gemma4.Model
 	opened time.Duration // how long opening took
 	scene  uint64        // number of the newest picture
+	voice  uint64        // number of the newest sound
 	seen   bool          // the newest picture was shown to this model
 	tokens int           // of the answers of the newest run
 }
@@ -137,7 +138,8 @@ func (s *subject) hear(ctx context.Context, seconds int) (time.Duration, error) 
 	if !s.model.HasAudio() {
 		return 0, unable{"the model has no ears (no projector)"}
 	}
-	sound := speech(seconds)
+	s.voice++
+	sound := speech(seconds, s.voice)
 	start := time.Now()
 	_, err := s.model.EncodeAudio(ctx, sound)
 	return time.Since(start), err
