@@ -115,13 +115,13 @@ type member struct {
 func members(data []byte) ([]member, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.Join(errors.New("it is no JSON object"), notEOF(err))
+		return nil, errors.New("it is no JSON object")
 	}
 	var out []member
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
-			return nil, err
+			return nil, cutOff(err)
 		}
 		m := member{name: t.(string)} // nothing else can stand here
 		if slices.ContainsFunc(out, func(o member) bool { return o.name == m.name }) {
@@ -133,7 +133,7 @@ func members(data []byte) ([]member, error) {
 		out = append(out, m)
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, err
+		return nil, cutOff(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the closing brace")
@@ -141,10 +141,10 @@ func members(data []byte) ([]member, error) {
 	return out, nil
 }
 
-// notEOF returns err unless it only says that the text is over.
-func notEOF(err error) error {
+// cutOff makes an error of the end of a text that should go on.
+func cutOff(err error) error {
 	if errors.Is(err, io.EOF) {
-		return nil
+		return io.ErrUnexpectedEOF
 	}
 	return err
 }
