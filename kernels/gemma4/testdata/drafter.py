@@ -4,7 +4,7 @@
 
 reads MINI/text.gguf and writes OUT/drafter.gguf (F16), OUT/golden.json and OUT/logits.npy. testdata/drafter is the output for testdata/mini.
 
-The drafter is a Gemma4AssistantForCausalLM. It is fitted for a minute to what the model writes after the first prompts, so that some drafts
+The drafter is a Gemma4AssistantForCausalLM. It is fitted for a minute to what the model writes after all prompts but the first, so that some drafts
 are right and some are wrong. Each case of golden.json is a state of the model (the tokens read), the token that follows, and the n tokens that
 transformers' candidate generator drafts from there, how many of which are right. logits.npy holds the drafter's logits at the first steps of
 the first drafts. Each text under assisted is what the model writes, with the drafter and without.
@@ -110,7 +110,7 @@ def main():
             x = m.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), max_new_tokens=WRITTEN, min_new_tokens=WRITTEN, do_sample=False, eos_token_id=1, pad_token_id=0)
             return x[0].tolist(), len(ids)
         texts = [write(c['ids']) for c in golden['text']]
-    fit(m, a, texts[:2])
+    fit(m, a, texts[1:])
     cases, logits = [], []
     with torch.no_grad():
         for ids, start in texts:
@@ -128,7 +128,8 @@ def main():
     json.dump(dict(reference=f'transformers {transformers.__version__}, Gemma4AssistantForCausalLM, float32, eager attention', drafts=cases, assisted=assisted), open(out + '/golden.json', 'w'))
     print('right', [c['right'] for c in cases], 'logits', logits.shape, file=sys.stderr)
 
-    with tempfile.TemporaryDirectory() as hf:
+    with tempfile.TemporaryDirectory() as folder:
+        hf = folder + '/drafter'    # the converter names the model after it
         a.config.architectures = ['Gemma4AssistantForCausalLM']; a.save_pretrained(hf)
         for f in ('tokenizer.json', 'tokenizer_config.json'): shutil.copy(os.environ['TOKENIZER'] + '/' + f, hf)
         subprocess.run([sys.executable, os.environ['LLAMA_CPP'] + '/convert_hf_to_gguf.py', hf, '--outtype', 'f16', '--outfile', out + '/drafter.gguf'], check=True, stderr=subprocess.DEVNULL)
