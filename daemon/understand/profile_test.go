@@ -27,6 +27,7 @@ func TestParseProfile(t *testing.T) {
 		{"pause", strings.Replace(minimal, "X", `, "audio_pause": -1`, 1), "audio_pause is -1"},
 		{"kind", strings.Replace(minimal, "X", `, "media_first": {"captoin": true}`, 1), "media_first.captoin"},
 		{"point", `{"name": "m", "prompts": {"caption": "c", "detect": "d", "transcribe": "t", "point": "where"}}`, "prompts.point lacks {label}"},
+		{"boxes", `{"name": "m", "prompts": {"caption": "c", "detect": "d", "transcribe": "t"}, "boxes": [{"open": "[", "object": "{y1} {x1} {y2} {x2}", "between": ",", "close": "]", "empty": "[]"}]}`, "boxes[0]: object"},
 		{"translate", `{"name": "m", "prompts": {"caption": "c", "detect": "d", "transcribe": "t", "translate": "say"}}`, "prompts.translate lacks {into}"},
 		{"language", `{"name": "m", "prompts": {"caption": "c", "detect": "d", "transcribe": "t", "transcribe_language": "say"}}`, "lacks {language}"},
 		{"empty label", strings.Replace(minimal, "X", `, "labels": ["a", "\""]`, 1), "labels: label"},
