@@ -27,22 +27,22 @@ type source struct {
 	normals *normals
 }
 
-// spread is the standard deviation of the integers that random bytes encode,
-// times their scale where that is random too. With it a matrix has the
-// deviation that its width asks for.
+// spread is the standard deviation of what random bytes encode when the scale
+// of a block is 1: of integers and, where those are random too, of their scales
+// and minima.
 func spread(t gguf.Type) float64 {
-	const nibble, byteWide, five, six = 4.61, 73.9, 9.23, 18.5
+	const nibble, six, eight = 4.61, 18.5, 73.9 // of uniform integers of four, six and eight bits
 	switch t {
 	case gguf.Q4_0:
 		return nibble
 	case gguf.Q8_0:
-		return byteWide
+		return eight
 	case gguf.Q6_K:
-		return six * byteWide // the scales of 16 are signed bytes
-	case gguf.Q4_K:
-		return nibble * 36 // the scales of 32 have six bits
+		return six * eight
+	case gguf.Q4_K: // scale times integer, minus minimum: each of them uniform
+		return 258
 	case gguf.Q5_K:
-		return five * 36
+		return 527
 	}
 	return 1
 }

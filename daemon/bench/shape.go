@@ -68,7 +68,7 @@ func E4B() Shape {
 func sketch() Shape {
 	return Shape{
 		Name: "sketch", Vocabulary: 1024, Hidden: 256, Heads: 2, KVHeads: 1, HeadDim: 256, LocalDim: 128, Period: 2,
-		Layers: 4, Shared: 2, FFN: 256, SharedFFN: 512, PerLayer: 64, Window: 64, Context: 4096,
+		Layers: 4, Shared: 2, FFN: 256, SharedFFN: 512, PerLayer: 256, Window: 64, Context: 4096,
 		Vision: Vision{Hidden: 64, Layers: 1, Heads: 2, FFN: 64, Places: 256},
 		Audio:  Audio{Hidden: 64, Layers: 1, Heads: 2, FFN: 64, Out: 96, Channels: [2]int{8, 4}},
 	}
