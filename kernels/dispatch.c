@@ -52,9 +52,15 @@ static void multiply_quantized(const struct kernel_table *k, const struct produc
   if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
   for (int c = 0; c < p->cols; c += chunk) {
     int count = p->cols - c < chunk ? p->cols - c : chunk;
+    struct activations x = columns_from(in->rounded, c);
+    if (in->t <= MOST_FEW && k->few[p->encoding]) {
+      const uint8_t *next = more ? row[0] + TILE * (p->row_bytes + (size_t)c * p->row_bytes / (size_t)p->cols) : 0;
+      k->few[p->encoding](row, c, count, x, p->cols, in->t, next, s.acc);
+      continue;
+    }
     if (more && in->t <= FEW) ahead(p, row[0], c, count);
     k->unpack[p->encoding](row, c, count, s.panel);
-    gemm(s.panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
+    gemm(s.panel, count, x, p->cols, in->t, s.acc);
   }
 }
 

@@ -1,0 +1,152 @@
+// Blocks of sixteen rows, unpacked into registers: word[j] holds columns 4j ..
+// 4j+3 of a group, s and b its scales and offsets as in struct panel.
+#ifndef SENSED_BLOCKS_AVX512_H
+#define SENSED_BLOCKS_AVX512_H
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+// rows16 loads 16 bytes at offset at of each row and transposes them: to[j]
+// holds the j-th 32-bit word of rows 0..15.
+INLINE void rows16(const uint8_t *const row[TILE], size_t at, __m512i to[4]) {
+  __m512i lane[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    __m512i x = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(row[i] + at)));
+    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(row[4 + i] + at)), 1);
+    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(row[8 + i] + at)), 2);
+    lane[i] = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(row[12 + i] + at)), 3);
+  }
+  __m512i a = _mm512_unpacklo_epi32(lane[0], lane[1]), b = _mm512_unpackhi_epi32(lane[0], lane[1]);
+  __m512i c = _mm512_unpacklo_epi32(lane[2], lane[3]), d = _mm512_unpackhi_epi32(lane[2], lane[3]);
+  to[0] = _mm512_unpacklo_epi64(a, c);
+  to[1] = _mm512_unpackhi_epi64(a, c);
+  to[2] = _mm512_unpacklo_epi64(b, d);
+  to[3] = _mm512_unpackhi_epi64(b, d);
+}
+
+INLINE int half_at(const uint8_t *p) {
+  uint16_t h;
+  memcpy(&h, p, 2);
+  return h;
+}
+
+// halves8 collects one binary16 at offset at of eight rows. Inserting into a
+// register avoids a load that would wait for sixteen small stores.
+INLINE __m128i halves8(const uint8_t *const *row, size_t at) {
+  __m128i x = _mm_cvtsi32_si128(half_at(row[0] + at)), y = _mm_cvtsi32_si128(half_at(row[4] + at));
+  x = _mm_insert_epi16(x, half_at(row[1] + at), 1);
+  y = _mm_insert_epi16(y, half_at(row[5] + at), 1);
+  x = _mm_insert_epi16(x, half_at(row[2] + at), 2);
+  y = _mm_insert_epi16(y, half_at(row[6] + at), 2);
+  x = _mm_insert_epi16(x, half_at(row[3] + at), 3);
+  y = _mm_insert_epi16(y, half_at(row[7] + at), 3);
+  return _mm_unpacklo_epi64(x, y);
+}
+
+// halves16 loads one binary16 at offset at of each row.
+INLINE __m512 halves16(const uint8_t *const row[TILE], size_t at) {
+  return _mm512_cvtph_ps(_mm256_inserti128_si256(_mm256_castsi128_si256(halves8(row, at)), halves8(row + 8, at), 1));
+}
+
+INLINE __m512i bits(__m512i x, int shift, int mask) {
+  return _mm512_and_si512(_mm512_srli_epi32(x, (unsigned)shift), _mm512_set1_epi8((char)mask));
+}
+
+// group is 32 columns, or 16 of which only half the words count.
+struct group {
+  __m512i word[8];
+  __m512 s, b;
+};
+
+INLINE struct group group_q4_0(const uint8_t *const row[TILE], size_t block) {
+  struct group g;
+  __m512i packed[4];
+  rows16(row, block + 2, packed);
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    g.word[j] = bits(packed[j], 0, 15);
+    g.word[4 + j] = bits(packed[j], 4, 15);
+  }
+  g.s = halves16(row, block);
+  g.b = _mm512_mul_ps(g.s, _mm512_set1_ps(-8));
+  return g;
+}
+
+INLINE struct group group_q8_0(const uint8_t *const row[TILE], size_t block) {
+  struct group g;
+  rows16(row, block + 2, g.word);
+  rows16(row, block + 18, g.word + 4);
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; j++) g.word[j] = _mm512_xor_si512(g.word[j], _mm512_set1_epi8((char)0x80));
+  g.s = halves16(row, block);
+  g.b = _mm512_mul_ps(g.s, _mm512_set1_ps(-128));
+  return g;
+}
+
+// scales_k45 writes the eight scales and minima of a superblock of Q4_K or
+// Q5_K, whose first 16 bytes are d, dmin and twelve bytes of 6-bit numbers.
+INLINE void scales_k45(const uint8_t *const row[TILE], size_t block, float *s, float *b) {
+  __m512i head[4];
+  rows16(row, block, head);
+  __m512 d = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(head[0]));
+  __m512 dmin = _mm512_sub_ps(_mm512_setzero_ps(), _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(head[0], 16))));
+  __m512i scale[2] = {bits(head[1], 0, 63), _mm512_or_si512(bits(head[3], 0, 15), _mm512_slli_epi32(bits(head[1], 6, 3), 4))};
+  __m512i min[2] = {bits(head[2], 0, 63), _mm512_or_si512(bits(head[3], 4, 15), _mm512_slli_epi32(bits(head[2], 6, 3), 4))};
+  const __m512i byte = _mm512_set1_epi32(255);
+#pragma GCC unroll 8
+  for (int g = 0; g < 8; g++) {
+    __m512i sc = _mm512_and_si512(_mm512_srli_epi32(scale[g / 4], g % 4 * 8), byte);
+    __m512i mn = _mm512_and_si512(_mm512_srli_epi32(min[g / 4], g % 4 * 8), byte);
+    _mm512_store_ps(s + g * TILE, _mm512_mul_ps(d, _mm512_cvtepi32_ps(sc)));
+    _mm512_store_ps(b + g * TILE, _mm512_mul_ps(dmin, _mm512_cvtepi32_ps(mn)));
+  }
+}
+
+// pair_q4_k unpacks groups 2*pair and 2*pair+1 of a superblock, without scales.
+INLINE void pair_q4_k(const uint8_t *const row[TILE], size_t block, int pair, __m512i low[8], __m512i high[8]) {
+  __m512i packed[8];
+  rows16(row, block + 16 + (size_t)pair * 32, packed);
+  rows16(row, block + 32 + (size_t)pair * 32, packed + 4);
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; j++) {
+    low[j] = bits(packed[j], 0, 15);
+    high[j] = bits(packed[j], 4, 15);
+  }
+}
+
+// scales_q6_k writes the sixteen scales and offsets of a superblock.
+INLINE void scales_q6_k(const uint8_t *const row[TILE], size_t block, float *s, float *b) {
+  __m512 d = halves16(row, block + 208);
+  __m512i scale[4];
+  rows16(row, block + 192, scale);
+#pragma GCC unroll 16
+  for (int g = 0; g < 16; g++) {
+    __m512i sc = _mm512_srai_epi32(_mm512_slli_epi32(scale[g / 4], 24 - g % 4 * 8), 24);
+    __m512 x = _mm512_mul_ps(d, _mm512_cvtepi32_ps(sc));
+    _mm512_store_ps(s + g * TILE, x);
+    _mm512_store_ps(b + g * TILE, _mm512_mul_ps(x, _mm512_set1_ps(-32)));
+  }
+}
+
+// quarter_q6_k unpacks, of 128 values (half 0 or 1), the groups of 16 number
+// part, 2+part, 4+part and 6+part: their words are q[0..3], q[4..7] and so on.
+INLINE void quarter_q6_k(const uint8_t *const row[TILE], size_t block, int half, int part, __m512i q[16]) {
+  __m512i high[4], low[4], more[4];
+  rows16(row, block + 128 + (size_t)half * 32 + (size_t)part * 16, high);
+  rows16(row, block + (size_t)half * 64 + (size_t)part * 16, low);
+  rows16(row, block + (size_t)half * 64 + 32 + (size_t)part * 16, more);
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; j++) {
+    q[j] = _mm512_or_si512(bits(low[j], 0, 15), _mm512_slli_epi32(bits(high[j], 0, 3), 4));
+    q[4 + j] = _mm512_or_si512(bits(more[j], 0, 15), _mm512_slli_epi32(bits(high[j], 2, 3), 4));
+    q[8 + j] = _mm512_or_si512(bits(low[j], 4, 15), _mm512_slli_epi32(bits(high[j], 4, 3), 4));
+    q[12 + j] = _mm512_or_si512(bits(more[j], 4, 15), _mm512_slli_epi32(bits(high[j], 6, 3), 4));
+  }
+}
+
+#endif

@@ -1,0 +1,113 @@
+// Products of a tile with few rows of activations: what is unpacked goes from
+// register to register, without a panel. Each sum has the order of operations
+// of gemm_q8, so that a row's result does not depend on its company.
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
+#include "blocks_avx512.h"
+
+INLINE __m512i four(const int8_t *p) {
+  int32_t v;
+  memcpy(&v, p, 4);
+  return _mm512_set1_epi32(v);
+}
+
+// add adds to total the products of words columns/4 of one group with n rows.
+INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, struct activations x, int cols, int c, const int n,
+                const int group) {
+  const float *sums = group == 32 ? x.m32 : x.m16;
+#pragma GCC unroll 4
+  for (int i = 0; i < n; i++) {
+    const int8_t *q = x.q + (size_t)i * cols + c;
+    __m512i even = _mm512_setzero_si512(), odd = even; // two sums, so that one waits less for the other
+#pragma GCC unroll 4
+    for (int j = 0; j < group / 4; j += 2) {
+      even = _mm512_dpbusd_epi32(even, word[j], four(q + j * 4));
+      odd = _mm512_dpbusd_epi32(odd, word[j + 1], four(q + j * 4 + 4));
+    }
+    __m512 scale = _mm512_mul_ps(s, _mm512_set1_ps(x.d[(size_t)i * (cols / 32) + c / 32]));
+    total[i] = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd)), total[i]);
+    total[i] = _mm512_fmadd_ps(b, _mm512_set1_ps(sums[(size_t)i * (cols / group) + c / group]), total[i]);
+  }
+}
+
+// ask asks for n bytes of the next tile, a few lines at a time so that they do
+// not wait for each other.
+INLINE void ask(const uint8_t *next, size_t at, int n) {
+  if (!next) return;
+#pragma GCC unroll 16
+  for (int i = 0; i < n; i += 64) __builtin_prefetch(next + at + i, 0, 2);
+}
+
+INLINE void q4_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+                 __m512 *total, const int n) {
+  for (int c = 0; c < count; c += 32) {
+    ask(next, (size_t)(c / 32) * TILE * BYTES_Q4_0, TILE * BYTES_Q4_0);
+    struct group g = group_q4_0(row, (size_t)((first + c) / 32) * BYTES_Q4_0);
+    add(total, g.word, g.s, g.b, x, cols, c, n, 32);
+  }
+}
+
+INLINE void q8_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+                 __m512 *total, const int n) {
+  for (int c = 0; c < count; c += 32) {
+    ask(next, (size_t)(c / 32) * TILE * BYTES_Q8_0, TILE * BYTES_Q8_0);
+    struct group g = group_q8_0(row, (size_t)((first + c) / 32) * BYTES_Q8_0);
+    add(total, g.word, g.s, g.b, x, cols, c, n, 32);
+  }
+}
+
+INLINE void q4_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+                 __m512 *total, const int n) {
+  for (int c = 0; c < count; c += 256) {
+    size_t block = (size_t)((first + c) / 256) * BYTES_Q4_K;
+    _Alignas(64) float s[8 * TILE], b[8 * TILE];
+    scales_k45(row, block, s, b);
+    for (int pair = 0; pair < 4; pair++) {
+      ask(next, (size_t)(c / 64 + pair) * (TILE * BYTES_Q4_K / 4), TILE * BYTES_Q4_K / 4);
+      __m512i low[8], high[8];
+      pair_q4_k(row, block, pair, low, high);
+      const float *sp = s + pair * 2 * TILE, *bp = b + pair * 2 * TILE;
+      add(total, low, _mm512_load_ps(sp), _mm512_load_ps(bp), x, cols, c + pair * 64, n, 32);
+      add(total, high, _mm512_load_ps(sp + TILE), _mm512_load_ps(bp + TILE), x, cols, c + pair * 64 + 32, n, 32);
+    }
+  }
+}
+
+// The groups of 16 are added in the order of their columns, so two quarters
+// are unpacked before the first is used.
+INLINE void q6_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+                 __m512 *total, const int n) {
+  for (int c = 0; c < count; c += 256) {
+    size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
+    _Alignas(64) float s[16 * TILE], b[16 * TILE];
+    scales_q6_k(row, block, s, b);
+    for (int half = 0; half < 2; half++) {
+      ask(next, (size_t)(c / 128 + half) * (TILE * BYTES_Q6_K / 2), TILE * BYTES_Q6_K / 2);
+      __m512i q[2][16];
+      quarter_q6_k(row, block, half, 0, q[0]);
+      quarter_q6_k(row, block, half, 1, q[1]);
+#pragma GCC unroll 8
+      for (int g = 0; g < 8; g++) {
+        int at = half * 8 + g;
+        add(total, q[g % 2] + g / 2 * 4, _mm512_load_ps(s + at * TILE), _mm512_load_ps(b + at * TILE), x, cols, c + at * 16, n, 16);
+      }
+    }
+  }
+}
+
+#define FEW(type)                                                                                                       \
+  void few_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, \
+                               const uint8_t *next, float *acc) {                                                                            \
+    __m512 total[4];                                                                                                    \
+    for (int i = 0; i < t; i++) total[i] = _mm512_loadu_ps(acc + i * TILE);                                             \
+    switch (t) {                                                                                                        \
+    case 1: type(row, first, count, x, cols, next, total, 1); break;                                                          \
+    case 2: type(row, first, count, x, cols, next, total, 2); break;                                                          \
+    case 3: type(row, first, count, x, cols, next, total, 3); break;                                                          \
+    case 4: type(row, first, count, x, cols, next, total, 4); break;                                                          \
+    }                                                                                                                   \
+    for (int i = 0; i < t; i++) _mm512_storeu_ps(acc + i * TILE, total[i]);                                             \
+  }
+FEW(q4_0)
+FEW(q8_0)
+FEW(q4_k)
+FEW(q6_k)
