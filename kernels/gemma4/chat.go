@@ -78,6 +78,12 @@ type Prompt struct {
 //
 // A prompt that is longer than the context is an error that wraps [ErrContext].
 func (m *Model) Prompt(ctx context.Context, r Request) (Prompt, error) {
+	return m.prompt(ctx, r, -1)
+}
+
+// prompt is Prompt with a sound that is still to come in the place of the open
+// part, -1 for none: there the spans hold one of soft tokens without any.
+func (m *Model) prompt(ctx context.Context, r Request, open int) (Prompt, error) {
 	if m.control.turn < 0 || m.control.endTurn < 0 {
 		return Prompt{}, fmt.Errorf("gemma4: %s lacks the tokens <|turn> and <turn|>, so it cannot hold a conversation", m.files[0].Name())
 	}
@@ -96,7 +102,12 @@ func (m *Model) Prompt(ctx context.Context, r Request) (Prompt, error) {
 	w.id(m.control.turn)
 	w.text("user\n")
 	for i, p := range r.Parts {
-		if err := w.part(ctx, p, budget); err != nil {
+		if i == open {
+			err = w.sound([]float32{})
+		} else {
+			err = w.part(ctx, p, budget)
+		}
+		if err != nil {
 			return Prompt{}, fmt.Errorf("gemma4: part %d of the request: %w", i+1, err)
 		}
 	}
@@ -173,10 +184,13 @@ func (w *promptWriter) media(begin, soft, end int, tokens []float32) {
 }
 
 // fits returns an error when the prompt so far leaves no room for an answer.
-func (w *promptWriter) fits() error {
-	if n := len(w.out.IDs); n >= w.m.context {
+func (w *promptWriter) fits() error { return w.m.fits(len(w.out.IDs)) }
+
+// fits returns an error when a prompt of n tokens leaves no room for an answer.
+func (m *Model) fits(n int) error {
+	if n >= m.context {
 		return fmt.Errorf("%w: the prompt is %d tokens long and the context holds %d with the answer; "+
-			"shorten the prompt, lower the tokens for each picture, or load the model with a larger context", ErrContext, n, w.m.context)
+			"shorten the prompt, lower the tokens for each picture, or load the model with a larger context", ErrContext, n, m.context)
 	}
 	return nil
 }
@@ -218,18 +232,30 @@ func (w *promptWriter) image(ctx context.Context, img image.Image, budget, soft 
 }
 
 func (w *promptWriter) audio(ctx context.Context, samples []float32) error {
-	c := &w.m.control
-	if c.audio < 0 || c.endAudio < 0 || c.audioSoft < 0 {
-		return fmt.Errorf("%s lacks the tokens for sound", w.m.files[0].Name())
-	}
 	if len(samples) > maxAudioSeconds*sampleRate {
 		return fmt.Errorf("%.1f s of sound are more than the %d s that the model can hear at once: split it", float64(len(samples))/sampleRate, maxAudioSeconds)
+	}
+	if err := w.m.hears(); err != nil {
+		return err
 	}
 	tokens, err := w.m.EncodeAudio(ctx, samples)
 	if err != nil {
 		return err
 	}
-	w.media(c.audio, c.audioSoft, c.endAudio, tokens)
+	return w.sound(tokens)
+}
+
+// hears returns an error when the vocabulary has no words around sound.
+func (m *Model) hears() error {
+	if c := &m.control; c.audio < 0 || c.endAudio < 0 || c.audioSoft < 0 {
+		return fmt.Errorf("%s lacks the tokens for sound", m.files[0].Name())
+	}
+	return nil
+}
+
+// sound writes the soft tokens of a sound.
+func (w *promptWriter) sound(tokens []float32) error {
+	w.media(w.m.control.audio, w.m.control.audioSoft, w.m.control.endAudio, tokens)
 	return w.fits()
 }
 

@@ -15,39 +15,56 @@ const defaultMaxTokens = 512
 // layer of the decoder or an encoder, with what was written so far and an error
 // that wraps ctx.Err().
 func (m *Model) Generate(ctx context.Context, r Request) (reply Reply, err error) {
-	if err := r.Sampling.check(); err != nil {
+	if err := r.check(); err != nil {
 		return Reply{}, err
-	}
-	if r.MaxTokens < 0 {
-		return Reply{}, fmt.Errorf("gemma4: an answer of at most %d tokens is asked for", r.MaxTokens)
-	}
-	if r.MaxTokens == 0 {
-		r.MaxTokens = defaultMaxTokens
 	}
 	start := time.Now()
 	prompt, err := m.Prompt(ctx, r)
 	if err != nil {
 		return Reply{}, err
 	}
-	reply.PromptTokens = len(prompt.IDs)
 	reply.Timing.Encode = time.Since(start)
+	err = m.reply(ctx, r, prompt, m.begin, &reply)
+	return reply, err
+}
 
-	start = time.Now()
-	w, err := m.newWriter(r, prompt, &reply)
+// check refuses what cannot be answered and puts in what was left open.
+func (r *Request) check() error {
+	if err := r.Sampling.check(); err != nil {
+		return err
+	}
+	if r.MaxTokens < 0 {
+		return fmt.Errorf("gemma4: an answer of at most %d tokens is asked for", r.MaxTokens)
+	}
+	if r.MaxTokens == 0 {
+		r.MaxTokens = defaultMaxTokens
+	}
+	return nil
+}
+
+// beginner returns a session that has read the prompt, with room for more
+// tokens. The caller closes it.
+type beginner func(ctx context.Context, p Prompt, more int) (*Session, error)
+
+// reply answers a request whose prompt is written.
+func (m *Model) reply(ctx context.Context, r Request, prompt Prompt, begin beginner, reply *Reply) error {
+	reply.PromptTokens = len(prompt.IDs)
+	start := time.Now()
+	w, err := m.newWriter(r, prompt, reply)
 	if err != nil {
-		return reply, err
+		return err
 	}
 	defer w.close()
-	p, err := w.begin(ctx, prompt)
+	p, err := w.begin(ctx, prompt, begin)
 	if err != nil {
-		return reply, fmt.Errorf("gemma4: reading the prompt: %w", err)
+		return fmt.Errorf("gemma4: reading the prompt: %w", err)
 	}
 	reply.Timing.Prefill = time.Since(start)
 
 	start = time.Now()
 	err = w.write(ctx, p)
 	reply.Timing.Decode = time.Since(start)
-	return reply, err
+	return err
 }
 
 // Greedy appends the n most likely tokens, one after the other, and returns

@@ -84,7 +84,7 @@ func TestHearingInPieces(t *testing.T) {
 				t.Fatal(err)
 			}
 			for cut, size := range inPieces(uint64(len(pcm))) {
-				if cut == "1" && len(pcm) > 4*sampleRate {
+				if len(pcm) > sampleRate && slices.Contains([]string{"1", "7", "160"}, cut) {
 					continue // says nothing new and takes long
 				}
 				if got := feed(t, a, pcm, size); !slices.Equal(got, whole) {

@@ -54,7 +54,7 @@ func (m *Model) begin(ctx context.Context, p Prompt, more int) (s *Session, err 
 // split cuts the spans of a prompt after its stem and names the list that the
 // stem belongs to; nil when it has none.
 func (s *stems) split(spans []Span) (list *stemList, head, tail []Span) {
-	soft := slices.IndexFunc(spans, func(x Span) bool { return len(x.Soft) > 0 })
+	soft := slices.IndexFunc(spans, func(x Span) bool { return x.Soft != nil })
 	if soft < 0 {
 		return nil, nil, spans
 	}

@@ -84,7 +84,7 @@ func (w *writer) close() {
 // begin reads the prompt, and with it what the grammar forces the answer to
 // begin with. When something can be guessed already, the last token of the
 // prompt is left to the pass that reads the guesses.
-func (w *writer) begin(ctx context.Context, prompt Prompt) (plan, error) {
+func (w *writer) begin(ctx context.Context, prompt Prompt, begin beginner) (plan, error) {
 	w.force()
 	if w.done { // the grammar knows one answer only
 		return plan{}, nil
@@ -102,7 +102,7 @@ func (w *writer) begin(ctx context.Context, prompt Prompt) (plan, error) {
 		}
 		prompt.Spans = append(slices.Clone(prompt.Spans[:last]), Span{IDs: ids})
 	}
-	w.s, err = w.m.begin(ctx, prompt, w.MaxTokens)
+	w.s, err = begin(ctx, prompt, w.MaxTokens)
 	return p, err
 }
 
