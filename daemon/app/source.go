@@ -7,6 +7,7 @@ import (
 	"sensed/daemon/event"
 	"sensed/daemon/gate"
 	"sensed/daemon/pipeline"
+	"sensed/daemon/understand"
 )
 
 // sources turns the configured sources into those of the pipeline.
@@ -16,6 +17,11 @@ func sources(c *config.Config, log *slog.Logger) ([]pipeline.Source, error) {
 		d, err := makeDevice(s.Device, log.With("source", s.Name))
 		if err != nil {
 			return nil, Errorf(BadConfig, "source %q (%s): %w", s.Name, s.Device, err)
+		}
+		for _, t := range tasks(s.Tasks) {
+			if err := understand.CheckRule(t.Task); err != nil {
+				return nil, Errorf(BadConfig, "source %q: task %q: %w", s.Name, t.Name, err)
+			}
 		}
 		out = append(out, pipeline.Source{
 			Name: s.Name, OpenCamera: d.camera, OpenMicrophone: d.microphone,
@@ -33,6 +39,7 @@ func tasks(configured []config.Task) []pipeline.Task {
 		var p pipeline.Task
 		p.Kind = event.TaskKind(t.Kind)
 		p.Name, p.Labels, p.Prompt, p.System = t.Name, t.Labels, t.Prompt, t.System
+		p.Choices, p.Schema = t.Choices, t.Schema
 		p.Language, p.Into = t.Language, t.Into
 		p.MaxTokens, p.ImageTokens = t.MaxTokens, t.ImageTokens
 		p.Every = t.Every

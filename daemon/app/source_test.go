@@ -101,6 +101,13 @@ sources:
     source: scene:?seed=1
     tasks:
       - kind: caption
+      - kind: prompt
+        prompt: Is it raining?
+        choices: ["yes", "no"]
+      - kind: prompt
+        name: count
+        prompt: How many people?
+        schema: '{"type": "integer", "minimum": 0, "maximum": 99}'
     gate:
       motion: false
       always: true
@@ -126,6 +133,13 @@ sources:
 	}
 	if task := hall.Tasks[0].Task; task.Kind != event.TaskTranslate || task.Language != "English" || task.Into != "German" {
 		t.Errorf("task of the hall: %+v", task)
+	}
+	if rain, count := always.Tasks[1].Task, always.Tasks[2].Task; !slices.Equal(rain.Choices, []string{"yes", "no"}) || !strings.Contains(count.Schema, "integer") {
+		t.Errorf("tasks with rules: %+v and %+v", rain, count)
+	}
+	c.Sources[2].Tasks[2].Schema = `{"type": "date"}`
+	if _, err := sources(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `source "always": task "count"`) || !strings.Contains(err.Error(), "$.type") {
+		t.Errorf("a schema of no type: %v", err)
 	}
 	if !always.Always || always.Motion != nil {
 		t.Errorf("always: %+v", always)

@@ -81,6 +81,8 @@ type Task struct {
 	Name        string // default: the kind
 	Labels      []string
 	Prompt      string
+	Choices     []string // prompt: the answer is one of these
+	Schema      string   // prompt: the answer is JSON of this schema
 	System      string
 	Language    string // spoken
 	Into        string // translate: the language wanted

@@ -34,7 +34,7 @@ func TestSampleIsComplete(t *testing.T) {
 					{Kind: "caption", Name: "caption"},
 					{Kind: "detect", Name: "detect", Labels: []string{"person", "dog", "package"}},
 					{Kind: "prompt", Name: "parcel", Prompt: "Is there a parcel on the doorstep? Answer yes or no.",
-						Every: 5 * time.Minute, ImageTokens: 280, MaxTokens: 16},
+						Choices: []string{"yes", "no"}, Every: 5 * time.Minute, ImageTokens: 280, MaxTokens: 16},
 				},
 				Gate: Gate{Motion: &Motion{Sensitivity: 0.5, MinArea: 0.005, Again: 10 * time.Second, Masks: []Mask{{0, 0, 200, 1000}}}},
 			},

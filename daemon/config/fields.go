@@ -113,6 +113,12 @@ func (r *reader) task(n ast.Node, path string, t *Task) {
 			t.Labels = append(t.Labels, l)
 		})},
 		{"prompt", r.text(&t.Prompt)},
+		{"choices", r.list(func(n ast.Node, path string) {
+			var c string
+			r.text(&c)(n, path)
+			t.Choices = append(t.Choices, c)
+		})},
+		{"schema", r.text(&t.Schema)},
 		{"system", r.text(&t.System)},
 		{"language", r.text(&t.Language)},
 		{"into", r.text(&t.Into)},

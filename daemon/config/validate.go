@@ -207,6 +207,16 @@ func (k *checker) task(path string, t Task, sense Sense) {
 	if t.Kind == "prompt" && strings.TrimSpace(t.Prompt) == "" {
 		k.wrong(path+".prompt", "a task of kind prompt needs one", "write the question")
 	}
+	k.onlyFor(path+".choices", len(t.Choices) > 0, t.Kind, "prompt")
+	k.onlyFor(path+".schema", t.Schema != "", t.Kind, "prompt")
+	for i, c := range t.Choices {
+		if c == "" {
+			k.wrong(fmt.Sprintf("%s.choices[%d]", path, i), "the answer to choose is empty", "write the words, or remove it")
+		}
+	}
+	if len(t.Choices) > 0 && t.Schema != "" {
+		k.wrong(path+".schema", "there are choices too, and the answer cannot keep to both", "remove one of them")
+	}
 	k.onlyFor(path+".into", t.Into != "", t.Kind, "translate")
 	if t.Kind == "translate" && t.Into == "" {
 		k.wrong(path+".into", "it does not say into which language", "write for example into: English")

@@ -41,6 +41,14 @@ func (p Profile) rule(t Task, labels []string) rule {
 	return rule{}
 }
 
+// CheckRule returns an error that says what is wrong with the schema or the
+// choices of a task.
+func CheckRule(t Task) error {
+	var g grammars
+	_, err := g.of(rule{Schema: t.Schema, Choices: t.Choices})
+	return err
+}
+
 // grammars keeps what was compiled for the rules used of late: a grammar gets
 // faster with each answer that it saw.
 type grammars struct{ known map[string]*gemma4.Grammar }
