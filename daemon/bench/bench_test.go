@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -313,5 +314,35 @@ func TestMachineFiles(t *testing.T) {
 	write("thermal_zone2/temp", "off\n")
 	if c, ok := temperature(folder); !ok || math.Abs(c-62.25) > 1e-9 {
 		t.Errorf("temperature %v, %v; want 62.25", c, ok)
+	}
+}
+
+// TestBoxGrammarAllowsTheExample lets the sketch write boxes: what it writes is
+// what the other side of a comparison writes, but for numbers and labels.
+func TestBoxGrammarAllowsTheExample(t *testing.T) {
+	o := sketchOptions(t, false)
+	m, err := o.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	g, err := boxGrammar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := m.Generate(t.Context(), gemma4.Request{Parts: []gemma4.Part{{Text: "boxes"}}, Grammar: g})
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := regexp.MustCompile(`\d+|person|car|dog`)
+	if got, want := form.ReplaceAllString(reply.Text, "*"), form.ReplaceAllString(boxes(), "*"); got != want {
+		t.Errorf("the answer is %s, want one like %s", reply.Text, boxes())
+	}
+	var list []struct {
+		Box   []int  `json:"box_2d"`
+		Label string `json:"label"`
+	}
+	if err := json.Unmarshal([]byte(reply.Text), &list); err != nil || len(list) != len(wanted) {
+		t.Errorf("%d objects, %v; want %d", len(list), err, len(wanted))
 	}
 }

@@ -18,12 +18,14 @@ type Opener func() (*gemma4.Model, error)
 type subject struct {
 	open    Opener
 	prompts understand.Prompts
+	boxes   *gemma4.Grammar
 
 	model  *gemma4.Model
 	opened time.Duration // how long opening took
 	scene  uint64        // number of the newest picture
 	voice  uint64        // number of the newest sound
 	seen   bool          // the newest picture was shown to this model
+	before [2][]int      // the tokens of the last caption and the last boxes
 	tokens int           // of the answers of the newest run
 }
 
@@ -37,7 +39,11 @@ func newSubject(open Opener) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{open: open, prompts: p.Prompts}
+	boxes, err := boxGrammar()
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{open: open, prompts: p.Prompts, boxes: boxes}
 	return s, s.reopen()
 }
 
@@ -52,7 +58,7 @@ func (s *subject) reopen() error {
 	if err != nil {
 		return err
 	}
-	s.model, s.opened, s.seen = m, time.Since(start), false
+	s.model, s.opened, s.seen, s.before = m, time.Since(start), false, [2][]int{}
 	return nil
 }
 

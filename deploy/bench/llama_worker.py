@@ -182,7 +182,7 @@ class Work:
         return method(rest)
 
     def ids(self, n):
-        return [2] + [(i * 769 + 500) % 200000 for i in range(1, n)]
+        return [2] + [(i * 769 + 500) % self.llama.words for i in range(1, n)]
 
     def do_prefill(self, n):
         self.llama.forget()
