@@ -25,8 +25,9 @@ type source struct {
 	// guess returns the token that may come behind those written, -1: no idea.
 	guess func(written []int) int
 	// prior is how often it is right before that is known.
-	prior       float64
-	hits, tries float64
+	prior        float64
+	hits, tries  float64 // those of late count more
+	right, asked int     // in all
 }
 
 const (
@@ -36,8 +37,10 @@ const (
 
 func (s *source) observe(hit bool) {
 	s.hits, s.tries = s.hits*forgetting, s.tries*forgetting+1
+	s.asked++
 	if hit {
 		s.hits++
+		s.right++
 	}
 }
 
@@ -48,8 +51,8 @@ func (s *source) rate() float64 {
 
 // fromHint guesses that the answer is an earlier one again, or takes up one of
 // its turns of phrase.
-func fromHint(hint []int) *source {
-	return &source{prior: 0.8, guess: func(written []int) int {
+func fromHint(hint []int, prior float64) *source {
+	return &source{prior: prior, guess: func(written []int) int {
 		if n := len(written); n < len(hint) && startsWith(hint, written) {
 			return hint[n]
 		}
@@ -130,12 +133,14 @@ type pace struct {
 	single  time.Duration // a pass of one position
 	slope   float64
 	draft   float64
+	hint    float64 // share of the hints of late that were right
 	started bool
 }
 
 const (
 	usualSlope = 0.15
 	usualDraft = 0.06
+	usualHint  = 0.8
 	adapting   = 0.2 // weight of the newest measurement
 )
 
@@ -148,6 +153,7 @@ func (p *pace) init() {
 		if p.draft == 0 {
 			p.draft = usualDraft
 		}
+		p.hint = usualHint
 	}
 }
 
@@ -191,6 +197,25 @@ func (p *pace) guessed(n int, took time.Duration) {
 	p.init()
 	if !p.fixed && n > 0 && p.single > 0 {
 		p.draft += adapting * (min(float64(took)/float64(n)/float64(p.single), 1) - p.draft)
+	}
+}
+
+// hintRate is how much of a hint is right by experience.
+func (p *pace) hintRate() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.init()
+	return p.hint
+}
+
+// hinted takes account of an answer with a hint.
+func (p *pace) hinted(right, asked int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.init()
+	if !p.fixed && asked > 0 {
+		share := float64(right) / float64(asked)
+		p.hint += adapting * (min(max(share, 0.2), 0.98) - p.hint)
 	}
 }
 

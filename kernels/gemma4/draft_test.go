@@ -136,7 +136,7 @@ func hints(m *Model, right []int, rng *rand.Rand) map[string][]int {
 // steady is a pace that never changes; a slope of 0 lets guesses run as far as
 // they can.
 func steady(m *Model, slope float64) {
-	m.pace = pace{fixed: true, started: true, slope: slope, draft: 0.05}
+	m.pace = pace{fixed: true, started: true, slope: slope, draft: 0.05, hint: usualHint}
 }
 
 // Guesses of any kind leave a greedy answer as it is, to the last bit of its
@@ -195,6 +195,57 @@ func TestGuessesChangeNothingAboutSamples(t *testing.T) {
 				}
 			}
 			last = want
+		}
+	}
+}
+
+// So do those of a drafter, with and without a grammar.
+func TestDrafterChangesNothing(t *testing.T) {
+	word, err := Schema([]byte(`{"type":"object","properties":{"a":{"type":"string","maxLength":20}},"required":["a"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, shape := range testShapes {
+		m := shape.build(11).open(t, Options{})
+		if err := m.AddDrafter(shape.buildDrafter(5).parse(t)); err != nil {
+			t.Fatal(err)
+		}
+		steady(m, 0.01)
+		drafted := 0
+		for _, g := range []*Grammar{nil, word} {
+			for _, text := range []string{"abc", "xyz 123", "q"} {
+				r := Request{MaxTokens: 30, Parts: []Part{{Text: text}}, Grammar: g}
+				got := ask(t, m, r)
+				sameAnswer(t, name+" with a drafter", got, plainly(t, m, r), g == nil)
+				drafted += got.Work.Drafted
+			}
+		}
+		if drafted == 0 {
+			t.Errorf("%s: the drafter guessed nothing", name)
+		}
+	}
+}
+
+// Answers at the same time may share a grammar.
+func TestSharedGrammar(t *testing.T) {
+	m := bundled(t, Options{})
+	g := tinyBoxes(t)
+	_, detect, _ := bundledPrompts(t)
+	r := Request{ImageTokens: 70, Parts: []Part{{Image: bundledImage(t, "scene2.png")}, {Text: detect}}, Grammar: g}
+	want := ask(t, m, r)
+	done := make(chan error)
+	for range 4 {
+		go func() {
+			got, err := m.Generate(context.Background(), r)
+			if err == nil && !slices.Equal(got.Tokens, want.Tokens) {
+				err = errors.New("another answer: " + got.Text)
+			}
+			done <- err
+		}()
+	}
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -288,6 +339,13 @@ func TestPace(t *testing.T) {
 	}
 	if c := p.guessCost(); c < 0.049 || c > 0.051 {
 		t.Errorf("a guess costs %g, want 0.05", c)
+	}
+	for range 100 {
+		p.hinted(3, 10)
+		p.hinted(0, 0)
+	}
+	if h := p.hintRate(); h < 0.29 || h > 0.31 {
+		t.Errorf("a hint is right at %g, want 0.3", h)
 	}
 	for range 100 {
 		p.passed(2, 1)

@@ -26,7 +26,8 @@ type matcher struct {
 	held    int               // ids in allowed
 }
 
-// Bounds on what a matcher remembers; beyond them it starts anew.
+// Bounds on what a matcher remembers. Beyond the first it forgets the lists,
+// beyond the second it is not used for another answer.
 const (
 	maxHeldChoices = 1 << 21 // ids of allowed tokens, 4 bytes each
 	maxHeldStates  = 1 << 17
@@ -55,7 +56,7 @@ func newMatcher(g *Grammar, words *tokenizer.Tokenizer, list *wordList, stops []
 }
 
 // worn says that so much is remembered that starting anew is better.
-func (m *matcher) worn() bool { return len(m.auto.nodes) > maxHeldStates || m.held > maxHeldChoices }
+func (m *matcher) worn() bool { return len(m.auto.nodes) > maxHeldStates }
 
 // next returns the state after a token, deadState if it may not stand there.
 func (m *matcher) next(state int32, id int) int32 {
@@ -100,8 +101,11 @@ func (m *matcher) choices(state int32) []int32 {
 	}
 	slices.Sort(ids)
 	ids = slices.Clip(slices.Compact(ids))
+	if m.held += len(ids); m.held > maxHeldChoices {
+		clear(m.allowed)
+		m.held = len(ids)
+	}
 	m.allowed[state] = ids
-	m.held += len(ids)
 	return ids
 }
 

@@ -3,6 +3,7 @@ package gemma4
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -29,6 +30,7 @@ const maxPiece = 255
 
 func newWordList(t *tokenizer.Tokenizer) *wordList {
 	type word struct {
+		head  uint64 // the first eight bytes, which tell most words apart
 		piece []byte
 		id    int32
 	}
@@ -41,13 +43,15 @@ func newWordList(t *tokenizer.Tokenizer) *wordList {
 		if len(piece) == 0 || len(piece) > maxPiece || len(piece) == 1 && isSpareByte(t, id, piece[0]) {
 			continue
 		}
-		words = append(words, word{piece, int32(id)})
+		var head [8]byte
+		copy(head[:], piece)
+		words = append(words, word{binary.BigEndian.Uint64(head[:]), piece, int32(id)})
 	}
 	slices.SortFunc(words, func(a, b word) int {
-		if c := bytes.Compare(a.piece, b.piece); c != 0 {
-			return c
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
 		}
-		return cmp.Compare(a.id, b.id)
+		return cmp.Or(bytes.Compare(a.piece, b.piece), cmp.Compare(a.id, b.id))
 	})
 
 	l := &wordList{}

@@ -25,6 +25,7 @@ type writer struct {
 	state int32    // of the rule
 
 	sources []*source // of guesses
+	hint    *source   // one of them, or nil
 	model   *source   // account of the drafter model
 
 	rows   []int     // of the head, see logits
@@ -63,7 +64,8 @@ func (m *Model) newWriter(r Request, prompt Prompt, reply *Reply) (*writer, erro
 		w.rule, w.state = rule, rule.start
 	}
 	if len(r.Hint) > 0 {
-		w.sources = append(w.sources, fromHint(r.Hint))
+		w.hint = fromHint(r.Hint, m.pace.hintRate())
+		w.sources = append(w.sources, w.hint)
 	}
 	w.sources = append(w.sources, fromContext(prompt.IDs))
 	return w, nil
@@ -73,6 +75,9 @@ func (m *Model) newWriter(r Request, prompt Prompt, reply *Reply) (*writer, erro
 func (w *writer) close() {
 	w.text.end()
 	w.reply.Text = w.text.text.String()
+	if w.hint != nil {
+		w.m.pace.hinted(w.hint.right, w.hint.asked)
+	}
 	if w.rule != nil {
 		w.Grammar.giveBack(w.m, w.rule)
 	}
