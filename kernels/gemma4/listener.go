@@ -30,8 +30,8 @@ type Listener struct {
 }
 
 // listenTokens is how many soft tokens are worth encoding and reading before
-// the end, 0.64 s: every batch costs a pass over the weights.
-const listenTokens = 16
+// the end, about 1 s: every batch costs a pass over the weights.
+const listenTokens = 24
 
 var errListenerClosed = errors.New("gemma4: the listener was closed")
 
