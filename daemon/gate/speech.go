@@ -44,6 +44,14 @@ type Segment struct {
 	Names     []string  // the replayed samples in it, in order
 }
 
+// Ongoing is a segment that goes on, as far as it is certain.
+type Ongoing struct {
+	Utterance, Part int // those of the [Segment] that will come, unless it was noise
+	// Samples are the first of the segment's. They are the gate's own and valid
+	// until the next call of one of its methods.
+	Samples []float32
+}
+
 // Heard is what a push of sound brought to light.
 type Heard struct {
 	Onsets   []Onset
@@ -271,14 +279,31 @@ func (s *Speech) begin(from, now int, h *Heard) {
 
 // finish ends the present utterance after its tail, unless it was only noise.
 func (s *Speech) finish(h *Heard) {
-	end := min(s.lastActive+1+s.tail, s.first+len(s.frames))
+	end := max(s.start, min(s.lastActive+1+s.tail, s.first+len(s.frames)))
 	s.speaking = false
 	s.fresh = end
-	if s.part > 0 || s.voiced(s.start, end) >= minVoiced {
+	switch {
+	case end == s.start: // it was cut in the pause in which it ended
+	case s.part > 0 || s.voiced(s.start, end) >= minVoiced:
 		h.Segments = append(h.Segments, s.segment(s.start, end, true))
-	} else {
+	default:
 		h.Noise = append(h.Noise, s.utterance)
 	}
+}
+
+// Ongoing returns the segment that goes on now, if one does. Its samples are
+// those that it will have however the sound goes on: up to the tail that
+// follows the last speech, and not beyond where a long utterance may be cut.
+func (s *Speech) Ongoing() (o Ongoing, ok bool) {
+	if !s.speaking {
+		return Ongoing{}, false
+	}
+	earliest := s.start + s.maxSegment/2 + s.overlap - s.overlap/2 // end of a cut
+	end := max(s.start, min(s.lastActive+1+s.tail, s.first+len(s.frames), earliest))
+	return Ongoing{
+		Utterance: s.utterance, Part: s.part,
+		Samples: s.samples[(s.start-s.first)*frameLen : (end-s.first)*frameLen],
+	}, true
 }
 
 // cut delivers the first part of a long utterance: up to the middle of the

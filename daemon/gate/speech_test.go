@@ -339,13 +339,19 @@ func clicks(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
-// Speech over 28 s comes in parts that lose nothing and are cut in pauses.
-func TestSpeechCutsLongUtterances(t *testing.T) {
+// long is more than 40 s of speech.
+func long(t *testing.T) []float32 {
+	t.Helper()
 	text := ""
 	for i := range 14 {
 		text += fmt.Sprintf("This is sentence number %d, which goes on for a while, as people do. ", i+1)
 	}
-	clip := say(t, "en-gb", text, 170, 0)
+	return say(t, "en-gb", text, 170, 99)
+}
+
+// Speech over 28 s comes in parts that lose nothing and are cut in pauses.
+func TestSpeechCutsLongUtterances(t *testing.T) {
+	clip := long(t)
 	x, words := track([][]float32{clip}, sampleRate, 2*sampleRate)
 	if d := sec(len(clip)); d < 40 {
 		t.Fatalf("espeak-ng spoke for %.1f s only", d)
@@ -382,6 +388,67 @@ func TestSpeechCutsLongUtterances(t *testing.T) {
 	}
 	if covered < words[0][1] {
 		t.Errorf("the last part ends %.2f s early", sec(words[0][1]-covered))
+	}
+}
+
+// An utterance that is cut in the pause in which it ends has no part without
+// speech.
+func TestSpeechCutInItsLastPause(t *testing.T) {
+	clip := long(t)
+	s, err := NewSpeech(SpeechOpts{HangOver: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := slices.Concat(make([]float32, sampleRate), clip[:26*sampleRate], make([]float32, 4*sampleRate))
+	var got []Segment
+	for at := 0; at < len(x); at += frameLen {
+		got = append(got, s.Push(epoch.Add(time.Duration(at)*time.Second/sampleRate), x[at:at+frameLen], "").Segments...)
+	}
+	if len(got) != 1 || got[0].Final || s.speaking {
+		t.Fatalf("%d segments, still speaking: %v; want the first part alone", len(got), s.speaking)
+	}
+}
+
+// What is ongoing only grows and is the beginning of the segment that comes; of
+// one that is not cut it is all, before the hang-over ends.
+func TestSpeechOngoing(t *testing.T) {
+	clips := append(speak(t)[:3], long(t))
+	x, _ := track(clips, sampleRate, sampleRate)
+	x = mix(x, white(rand.New(rand.NewPCG(5, 5)), len(x)), 0.003)
+	s, err := NewSpeech(SpeechOpts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	segments, cuts := 0, 0
+	var known Ongoing
+	for at := 0; at+777 <= len(x); at += 777 {
+		for _, g := range s.Push(epoch.Add(time.Duration(at)*time.Second/sampleRate), x[at:at+777], "").Segments {
+			segments++
+			if g.Utterance != known.Utterance || g.Part != known.Part {
+				t.Errorf("segment %d.%d came, %d.%d was ongoing", g.Utterance, g.Part, known.Utterance, known.Part)
+			}
+			if n := len(known.Samples); n > len(g.Samples) || !slices.Equal(known.Samples, g.Samples[:n]) {
+				t.Errorf("segment %d.%d has not what was ongoing", g.Utterance, g.Part)
+			} else if !g.Final {
+				cuts++
+			} else if n < len(g.Samples) && n < 14*sampleRate {
+				t.Errorf("of segment %d.%d with %d samples only %d were ongoing", g.Utterance, g.Part, len(g.Samples), n)
+			}
+		}
+		now, ok := s.Ongoing()
+		if ok && now.Utterance == known.Utterance && now.Part == known.Part && !slices.Equal(known.Samples, now.Samples[:min(len(known.Samples), len(now.Samples))]) {
+			t.Fatalf("what was ongoing of %d.%d is not any more", now.Utterance, now.Part)
+		}
+		if ok {
+			now.Samples = slices.Clone(now.Samples)
+			known = now
+		}
+	}
+	if segments < 5 || cuts == 0 {
+		t.Errorf("%d segments, %d of them cut", segments, cuts)
+	}
+	if _, ok := s.Ongoing(); ok {
+		t.Error("a segment is ongoing in silence")
 	}
 }
 
