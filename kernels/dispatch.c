@@ -25,10 +25,10 @@ static struct workspace workspace_in(void *scratch) {
   return (struct workspace){{p, (float *)(void *)s, (float *)(void *)b}, (float *)(void *)f, (float *)(void *)(f + PANEL_F)};
 }
 
-// FEW rows are bound by reading the weights. Unpacking walks down sixteen rows
+// Up to SLOW rows are bound by reading the weights. Unpacking walks down sixteen rows
 // at once, a pattern that memory serves at half its speed, so the next tile is
 // fetched into the cache from end to end while this one is computed.
-enum { FEW = 8, FEW_CHUNK = 256 };
+enum { SLOW = 8, SLOW_CHUNK = 256 };
 
 // ahead prefetches the part of the next tile that corresponds to columns
 // c .. c+count-1 of this one, in the order of memory.
@@ -45,22 +45,31 @@ static struct activations columns_from(struct activations x, int c) {
   return x;
 }
 
+// multiply_few is multiply_quantized for rows so few that a panel does not pay.
+static void multiply_few(const struct kernel_table *k, const struct product *p, const struct input *in,
+                         const uint8_t *const row[TILE], struct workspace s, int more) {
+  for (int c = 0; c < p->cols; c += FEW_CHUNK) {
+    int count = p->cols - c < FEW_CHUNK ? p->cols - c : FEW_CHUNK;
+    struct activations x = columns_from(in->rounded, c);
+    if (in->t == 1 && k->one[p->encoding]) {
+      k->one[p->encoding](row, c, count, x, s.acc);
+    } else {
+      const uint8_t *next = more ? row[0] + TILE * (p->row_bytes + (size_t)c * p->row_bytes / (size_t)p->cols) : 0;
+      k->few[p->encoding](row, c, count, x, p->cols, in->t, next, s.acc);
+    }
+  }
+}
+
 static void multiply_quantized(const struct kernel_table *k, const struct product *p, const struct input *in,
                                const uint8_t *const row[TILE], struct workspace s, int more) {
-  int group = group_columns(p->encoding), chunk = in->t <= FEW ? FEW_CHUNK : CHUNK;
+  int group = group_columns(p->encoding), chunk = in->t <= SLOW ? SLOW_CHUNK : CHUNK;
   gemm_fn *gemm = group == 16 ? k->gemm_group16 : k->gemm_group32;
   if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
   for (int c = 0; c < p->cols; c += chunk) {
     int count = p->cols - c < chunk ? p->cols - c : chunk;
-    struct activations x = columns_from(in->rounded, c);
-    if (in->t <= MOST_FEW && k->few[p->encoding]) {
-      const uint8_t *next = more ? row[0] + TILE * (p->row_bytes + (size_t)c * p->row_bytes / (size_t)p->cols) : 0;
-      k->few[p->encoding](row, c, count, x, p->cols, in->t, next, s.acc);
-      continue;
-    }
-    if (more && in->t <= FEW) ahead(p, row[0], c, count);
+    if (more && in->t <= SLOW) ahead(p, row[0], c, count);
     k->unpack[p->encoding](row, c, count, s.panel);
-    gemm(s.panel, count, x, p->cols, in->t, s.acc);
+    gemm(s.panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
   }
 }
 
@@ -79,7 +88,7 @@ static void multiply_floats(const struct kernel_table *k, const struct product *
                             const uint8_t *const row[TILE], struct workspace s, int more) {
   for (int c = 0; c < p->cols; c += FLOAT_CHUNK) {
     int count = p->cols - c < FLOAT_CHUNK ? p->cols - c : FLOAT_CHUNK;
-    if (more && in->t <= FEW) ahead(p, row[0], c, count);
+    if (more && in->t <= SLOW) ahead(p, row[0], c, count);
     k->float_unpack[p->encoding](row, c, count, s.floats);
     k->float_gemm(s.floats, count, in->x + c, p->cols, in->t, s.acc);
   }
@@ -96,7 +105,9 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
       row[r] = p->data + (p->pick ? (size_t)p->pick[at] : at) * p->row_bytes;
     }
     memset(s.acc, 0, (size_t)in->t * TILE * sizeof *s.acc);
-    if (k->unpack[p->encoding]) {
+    if (in->t <= MOST_FEW && k->few[p->encoding]) {
+      multiply_few(k, p, in, row, s, more);
+    } else if (k->unpack[p->encoding]) {
       multiply_quantized(k, p, in, row, s, more);
     } else if (p->round) {
       multiply_rounded(k, p, in, row, s);

@@ -78,10 +78,13 @@ typedef void gemm_fn(struct panel w, int count, struct activations x, int cols, 
 // 16 encoded rows with t <= MOST_FEW rows of activations, whose first value is
 // that of column first. Bit for bit it gives what unpack and gemm give. next,
 // unless null, is where the same columns of the next tile begin: they are asked
-// for meanwhile.
+// for meanwhile. count <= FEW_CHUNK.
 typedef void few_fn(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, const uint8_t *next,
                     float *acc);
-enum { MOST_FEW = 4 };
+enum { MOST_FEW = 4, FEW_CHUNK = 2048 };
+
+// one_fn is few_fn for one row.
+typedef void one_fn(const uint8_t *const row[TILE], int first, int count, struct activations x, float *acc);
 
 // float_gemm_fn is gemm_fn for floats: w[count][16], x[t][cols].
 typedef void float_gemm_fn(const float *w, int count, const float *x, int cols, int t, float *acc);
@@ -115,6 +118,7 @@ struct kernel_table {
   const char *name;
   unpack_fn *unpack[ENC_COUNT]; // null for floats
   float_unpack_fn *float_unpack[ENC_COUNT];
+  one_fn *one[ENC_COUNT];               // null: take few
   few_fn *few[ENC_COUNT];               // null: unpack and gemm
   gemm_fn *gemm_group32, *gemm_group16; // columns that share a scale
   // gemm_signed32, when set, takes the encodings in signed_encodings, whose unpack yields signed q.

@@ -5,6 +5,7 @@
 unpack_fn unpack_q4_0_avx512vnni, unpack_q8_0_avx512vnni, unpack_q4_k_avx512vnni, unpack_q5_k_avx512vnni, unpack_q6_k_avx512vnni;
 float_unpack_fn unpack_f32_avx512vnni, unpack_f16_avx512vnni, unpack_bf16_avx512vnni;
 few_fn few_q4_0_avx512vnni, few_q8_0_avx512vnni, few_q4_k_avx512vnni, few_q6_k_avx512vnni;
+one_fn one_q6_k_avx512vnni;
 gemm_fn gemm_group32_avx512vnni, gemm_group16_avx512vnni;
 float_gemm_fn float_gemm_avx512vnni;
 attention_fn attention_avx512vnni;
@@ -34,6 +35,7 @@ const struct kernel_table *kernels_avx512vnni(void) {
               [ENC_F16] = unpack_f16_avx512vnni,
               [ENC_BF16] = unpack_bf16_avx512vnni,
           },
+      .one = {[ENC_Q6_K] = one_q6_k_avx512vnni},
       .few =
           {
               [ENC_Q4_0] = few_q4_0_avx512vnni,
