@@ -273,6 +273,7 @@ def main():
     args = p.parse_args()
     ll.llama_log_set(silent, None)
     mt.mtmd_log_set(silent, None)
+    mt.mtmd_helper_log_set(silent, None)
     work = Work(Llama(args), args.inputs)
     for line in sys.stdin:
         name = line.strip()

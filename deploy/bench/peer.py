@@ -155,8 +155,9 @@ def main():
             r["wanted"] = least
             results.append(r)
             ratio = r["ratio"]
+            tokens = f"{r['our_tokens']} and {r['llama_tokens']}" if r["our_tokens"] else ""
             print(f"{what:36}{r['ours_seconds']['median']:9.3f}s{r['llama_seconds']['median']:10.3f}s{ratio['median']:8.2f}  "
-                  f"{ratio['min']:6.2f} .. {ratio['max']:<6.2f}{least:7.2f}  {r['our_tokens']} and {r['llama_tokens']}", flush=True)
+                  f"{ratio['min']:6.2f} .. {ratio['max']:<6.2f}{least:7.2f}  {tokens}", flush=True)
         memory = {"ours": ours.ask("memory")["memory"], "llama": theirs.ask("memory")["memory"]}
         print(f"\nmemory after all of this: ours {megabytes(memory['ours'])}; llama.cpp {megabytes(memory['llama'])}")
         ours.close(), theirs.close()
