@@ -42,6 +42,7 @@ type generator interface {
 // goroutine; one question is answered at a time, the others wait.
 type Engine struct {
 	model       generator
+	hearing     hearer // nil: sound is heard as a whole
 	sees, hears bool
 	name        string
 	profile     Profile
@@ -115,7 +116,7 @@ func bundled(name string) (*gguf.File, error) {
 
 func newEngine(model *gemma4.Model, name string, p Profile, log *slog.Logger, closeModel func() error) *Engine {
 	return &Engine{
-		model: model, sees: model.HasVision(), hears: model.HasAudio(),
+		model: model, hearing: ears{model}, sees: model.HasVision(), hears: model.HasAudio(),
 		name: name, profile: p, log: log, turn: make(chan struct{}, 1), closeModel: closeModel,
 	}
 }
@@ -149,18 +150,26 @@ func (e *Engine) Stream(ctx context.Context, t Task, in Input, onText func(strin
 	if err := e.canSense(in); err != nil {
 		return Result{}, fmt.Errorf("task %s: %w", t.Kind, err)
 	}
+	return e.inTurn(ctx, t, q, func() (Result, error) {
+		q.request.OnText = onText
+		if q.request.Grammar, err = e.grammars.of(q.rule); err != nil {
+			return Result{}, err
+		}
+		q.request.Hint = e.earlier.tokens(t, in)
+		return e.answer(ctx, t, q, in)
+	})
+}
+
+// inTurn lets answer ask the model once no other question is being answered,
+// and completes the result.
+func (e *Engine) inTurn(ctx context.Context, t Task, q question, answer func() (Result, error)) (Result, error) {
 	select {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
 	case <-ctx.Done():
 		return Result{}, ctx.Err()
 	}
-	q.request.OnText = onText
-	if q.request.Grammar, err = e.grammars.of(q.rule); err != nil {
-		return Result{}, fmt.Errorf("task %s: %w", t.Kind, err)
-	}
-	q.request.Hint = e.earlier.tokens(t, in)
-	res, err := e.answer(ctx, t, q, in)
+	res, err := answer()
 	if err != nil {
 		return Result{}, fmt.Errorf("task %s: %w", t.Kind, err)
 	}
@@ -191,10 +200,6 @@ func (e *Engine) canSense(in Input) error {
 
 // answer asks the model, once for each stretch of a long sound.
 func (e *Engine) answer(ctx context.Context, t Task, q question, in Input) (Result, error) {
-	limit := e.profile.AudioSeconds
-	if limit == 0 {
-		limit = maxAudioSeconds
-	}
 	if q.kind != Transcribe && q.kind != Translate {
 		if seconds := float64(len(in.Audio)) / sampleRate; seconds > maxAudioSeconds {
 			return Result{}, fmt.Errorf("%.1f s of sound are more than the %d s that fit one question; only transcribe and translate take more", seconds, maxAudioSeconds)
@@ -207,7 +212,7 @@ func (e *Engine) answer(ctx context.Context, t Task, q question, in Input) (Resu
 		return q.read(reply), nil
 	}
 	var all Result
-	for i, s := range split(in.Audio, limit, e.profile.AudioPause) {
+	for i, s := range e.stretches(in.Audio) {
 		part, err := e.generate(ctx, q, in.Audio[s.from:s.to])
 		if err != nil {
 			return Result{}, err
@@ -219,6 +224,11 @@ func (e *Engine) answer(ctx context.Context, t Task, q question, in Input) (Resu
 		all = joinResults(all, part, s.again)
 	}
 	return all, nil
+}
+
+// stretches are the pieces in which speech is put to the model.
+func (e *Engine) stretches(sound []float32) []stretch {
+	return split(sound, e.profile.longest(), e.profile.AudioPause)
 }
 
 // generate asks the model one question and reads its answer.

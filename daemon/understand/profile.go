@@ -165,6 +165,14 @@ func (p Profile) validate() error {
 	return nil
 }
 
+// longest is the longest sound of one question, in seconds.
+func (p Profile) longest() float64 {
+	if p.AudioSeconds == 0 {
+		return maxAudioSeconds
+	}
+	return p.AudioSeconds
+}
+
 // mediaFirst says whether pictures (or sound) come before the words of a task.
 // A kind that the profile does not name goes by caption for pictures and by
 // transcribe for sound; without those, pictures come before and sound after,
