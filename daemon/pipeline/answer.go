@@ -48,6 +48,7 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 	defer cancel()
 	p.counts.working.Store(true)
 	r, err := p.understand(asking, q)
+	q.close()
 	p.counts.working.Store(false)
 
 	e := q.words()
@@ -109,6 +110,9 @@ func (p *Pipeline) understand(ctx context.Context, q *question) (r event.Result,
 	}()
 	p.opts.Busy(true)
 	defer p.opts.Busy(false)
+	if q.hearing != nil {
+		return q.hearing.Understand(ctx, q.input)
+	}
 	return p.opts.Engine.Understand(ctx, q.task.Task, q.input)
 }
 
@@ -128,6 +132,7 @@ func (p *Pipeline) ask(q *question, latest bool) {
 // quietly while newer ones come; they are counted.
 func (p *Pipeline) refuse(ds []dropped) {
 	for _, d := range ds {
+		d.close()
 		p.log.Debug("a question was dropped", "source", d.source.Name, "task", d.task.Name, "id", d.id, "reason", d.reason)
 		switch {
 		case d.reason == schedule.Newer && (!d.announced || d.successor == d.id),

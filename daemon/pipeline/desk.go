@@ -26,6 +26,15 @@ type question struct {
 	announced bool
 	// lone: these are all the words that the announcement can lead to.
 	lone bool
+	// hearing has heard most of the sound already; nil: nobody has.
+	hearing Hearing
+}
+
+// close gives up what was done ahead for the question.
+func (q *question) close() {
+	if q.hearing != nil {
+		q.hearing.Close()
+	}
 }
 
 // dropped is a question that will not be asked.

@@ -22,6 +22,8 @@ type ear struct {
 	// onset is the announced utterance of which no segment came yet, parts the
 	// one of which the last part did not.
 	onset, parts utterance
+	// live is the segment that goes on now.
+	live *live
 	// windows collect sound without a gate: one for each trigger, and the one of
 	// Always.
 	windows []*window
@@ -79,6 +81,7 @@ func (s *source) listen(ctx context.Context) (err error) {
 func (e *ear) hear(c devices.PCM) {
 	if e.speech != nil {
 		e.heard(e.speech.Push(c.Time, c.Samples, c.Name))
+		e.follow(len(c.Samples))
 		if e.onset.id != "" && c.Time.Sub(e.onset.at) > onsetPatience {
 			e.dismiss()
 		}
@@ -100,6 +103,7 @@ func (e *ear) hear(c devices.PCM) {
 func (e *ear) flush() {
 	if e.speech != nil {
 		e.heard(e.speech.Flush())
+		e.unfollow()
 		e.dismiss()
 	}
 	for _, w := range e.windows {
@@ -147,7 +151,7 @@ func (e *ear) segment(g gate.Segment) {
 	e.ask(question{
 		id: e.parts.id, class: schedule.Speech, announced: true, lone: g.Part == 0 && g.Final,
 		at: g.Start, sample: strings.Join(g.Names, ", "), level: &g.Level,
-	}, g.Samples)
+	}, g.Samples, e.take(g))
 }
 
 // collecting tells whether the window of Always is open.
@@ -182,19 +186,22 @@ func (e *ear) close(w *window) {
 	e.ask(question{
 		id: w.id, class: w.class, announced: w.announced, lone: true,
 		at: w.at, sample: strings.Join(w.names, ", "),
-	}, w.samples)
+	}, w.samples, nil)
 }
 
-// ask asks all tasks about some sound.
-func (e *ear) ask(q question, samples []float32) {
+// ask asks all tasks about some sound, of which one may have heard it live.
+func (e *ear) ask(q question, samples []float32, l *live) {
 	q.source = e.s
 	q.input = event.Input{Audio: samples}
 	q.duration = float64(len(samples)) / devices.SampleRate
 	end := q.at.Add(time.Duration(q.duration * float64(time.Second)))
 	q.since = earlier(end, time.Now())
-	for _, t := range e.s.Tasks {
+	for i, t := range e.s.Tasks {
 		one := q
 		one.task = t
+		if l != nil && l.task == i {
+			one.hearing = l.hearing
+		}
 		e.s.p.ask(&one, false)
 	}
 }

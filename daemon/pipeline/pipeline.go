@@ -104,8 +104,12 @@ type Trigger struct {
 
 // Options says what a pipeline is made of. Zero limits mean their defaults.
 type Options struct {
-	Node      string
-	Engine    Engine
+	Node   string
+	Engine Engine
+	// Listen, when set, begins a question about speech that goes on; an error
+	// means that this task cannot be begun before its sound is complete. It must
+	// not wait for the engine. Without it all speech is asked about at its end.
+	Listen    func(t event.Task) (Hearing, error)
 	Publisher Publisher
 	Sources   []Source
 	Triggers  []Trigger
