@@ -20,6 +20,7 @@ import (
 	"sensed/daemon/gate"
 	"sensed/daemon/mqtt"
 	"sensed/daemon/pipeline"
+	"sensed/daemon/understand"
 	"sensed/deploy/models/tiny"
 	"sensed/devices/replay"
 	"sensed/devices/wave"
@@ -120,7 +121,7 @@ func discard(arrived <-chan mqtt.Received, ran <-chan error) {
 	}
 }
 
-func demoPipeline(folder string, once bool, engine pipeline.Engine, publisher pipeline.Publisher, log *slog.Logger) (*pipeline.Pipeline, error) {
+func demoPipeline(folder string, once bool, engine *understand.Engine, publisher pipeline.Publisher, log *slog.Logger) (*pipeline.Pipeline, error) {
 	camera, err := replay.New(replay.Opts{Path: filepath.Join(folder, "scenes"), FPS: demoFPS, Loop: !once, Log: log})
 	if err != nil {
 		return nil, err
@@ -133,7 +134,7 @@ func demoPipeline(folder string, once bool, engine pipeline.Engine, publisher pi
 		return pipeline.Task{Task: event.Task{Kind: kind, Name: string(kind)}}
 	}
 	return pipeline.New(pipeline.Options{
-		Node: demoNode, Engine: engine, Publisher: publisher, Log: log, Once: once,
+		Node: demoNode, Engine: engine, Listen: listen(engine), Publisher: publisher, Log: log, Once: once,
 		Sources: []pipeline.Source{
 			{
 				Name: demoCamera, OpenCamera: camera.Open,

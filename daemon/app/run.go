@@ -10,6 +10,7 @@ import (
 
 	"sensed/daemon/broker"
 	"sensed/daemon/config"
+	"sensed/daemon/event"
 	"sensed/daemon/mqtt"
 	"sensed/daemon/pipeline"
 	"sensed/daemon/understand"
@@ -126,10 +127,15 @@ func newPipeline(c *config.Config, engine *understand.Engine, publisher *mqtt.Pu
 		return nil, err
 	}
 	p, err := pipeline.New(pipeline.Options{
-		Node: c.Node, Engine: engine, Publisher: publisher, Sources: s, Triggers: t,
+		Node: c.Node, Engine: engine, Listen: listen(engine), Publisher: publisher, Sources: s, Triggers: t,
 		Busy: led.set, Log: log, Grace: answerGrace, Stop: pipelineStop,
 	})
 	return p, as(BadConfig, err)
+}
+
+// listen lets a pipeline begin questions about speech that goes on.
+func listen(engine *understand.Engine) func(event.Task) (pipeline.Hearing, error) {
+	return func(t event.Task) (pipeline.Hearing, error) { return engine.Listen(t) }
 }
 
 // inBackground starts f and returns what ends it and waits for it.
