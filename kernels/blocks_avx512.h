@@ -13,13 +13,13 @@
 // rows16 loads 16 bytes at offset at of each row and transposes them: to[j]
 // holds the j-th 32-bit word of rows 0..15.
 INLINE void rows16(const uint8_t *const row[TILE], size_t at, __m512i to[4]) {
-  __m512i lane[4];
+  __m512i lane[4]; // a broadcast under a mask costs no shuffle, as an insertion would
 #pragma GCC unroll 4
   for (int i = 0; i < 4; i++) {
     __m512i x = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(row[i] + at)));
-    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(row[4 + i] + at)), 1);
-    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(row[8 + i] + at)), 2);
-    lane[i] = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)(row[12 + i] + at)), 3);
+    x = _mm512_mask_broadcast_i32x4(x, 0x00f0, _mm_loadu_si128((const __m128i *)(row[4 + i] + at)));
+    x = _mm512_mask_broadcast_i32x4(x, 0x0f00, _mm_loadu_si128((const __m128i *)(row[8 + i] + at)));
+    lane[i] = _mm512_mask_broadcast_i32x4(x, 0xf000, _mm_loadu_si128((const __m128i *)(row[12 + i] + at)));
   }
   __m512i a = _mm512_unpacklo_epi32(lane[0], lane[1]), b = _mm512_unpackhi_epi32(lane[0], lane[1]);
   __m512i c = _mm512_unpacklo_epi32(lane[2], lane[3]), d = _mm512_unpackhi_epi32(lane[2], lane[3]);

@@ -25,12 +25,14 @@ static struct workspace workspace_in(void *scratch) {
   return (struct workspace){{p, (float *)(void *)s, (float *)(void *)b}, (float *)(void *)f, (float *)(void *)(f + PANEL_F)};
 }
 
-// Up to SLOW rows are bound by reading the weights. Unpacking walks down sixteen rows
-// at once, a pattern that memory serves at half its speed, so the next tile is
-// fetched into the cache from end to end while this one is computed.
+// Up to SLOW rows of activations are bound by reading the weights. There are
+// two ways to read them fast: place tells of the first; ahead is the second,
+// for Q6_K, whose superblocks are each read in several places.
 enum { SLOW = 8, SLOW_CHUNK = 256 };
 
-// ahead prefetches the part of the next tile that corresponds to columns
+static inline int spreads(const struct product *p, int t) { return t <= SLOW && p->rows % TILE == 0 && p->encoding != ENC_Q6_K; }
+
+// ahead asks for the part of the next tile that corresponds to columns
 // c .. c+count-1 of this one, in the order of memory.
 static void ahead(const struct product *p, const uint8_t *tile, int c, int count) {
   size_t bytes = TILE * p->row_bytes, from = bytes * (size_t)c / (size_t)p->cols, to = bytes * (size_t)(c + count) / (size_t)p->cols;
@@ -47,27 +49,28 @@ static struct activations columns_from(struct activations x, int c) {
 
 // multiply_few is multiply_quantized for rows so few that a panel does not pay.
 static void multiply_few(const struct kernel_table *k, const struct product *p, const struct input *in,
-                         const uint8_t *const row[TILE], struct workspace s, int more) {
-  for (int c = 0; c < p->cols; c += FEW_CHUNK) {
-    int count = p->cols - c < FEW_CHUNK ? p->cols - c : FEW_CHUNK;
+                         const uint8_t *const row[TILE], struct workspace s, int asks) {
+  int single = in->t == 1 && k->one[p->encoding], chunk = asks && !single ? SLOW_CHUNK : FEW_CHUNK;
+  for (int c = 0; c < p->cols; c += chunk) {
+    int count = p->cols - c < chunk ? p->cols - c : chunk;
     struct activations x = columns_from(in->rounded, c);
-    if (in->t == 1 && k->one[p->encoding]) {
+    if (single) {
       k->one[p->encoding](row, c, count, x, s.acc);
-    } else {
-      const uint8_t *next = more ? row[0] + TILE * (p->row_bytes + (size_t)c * p->row_bytes / (size_t)p->cols) : 0;
-      k->few[p->encoding](row, c, count, x, p->cols, in->t, next, s.acc);
+      continue;
     }
+    if (asks) ahead(p, row[0], c, count);
+    k->few[p->encoding](row, c, count, x, p->cols, in->t, s.acc);
   }
 }
 
 static void multiply_quantized(const struct kernel_table *k, const struct product *p, const struct input *in,
-                               const uint8_t *const row[TILE], struct workspace s, int more) {
+                               const uint8_t *const row[TILE], struct workspace s, int asks) {
   int group = group_columns(p->encoding), chunk = in->t <= SLOW ? SLOW_CHUNK : CHUNK;
   gemm_fn *gemm = group == 16 ? k->gemm_group16 : k->gemm_group32;
   if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
   for (int c = 0; c < p->cols; c += chunk) {
     int count = p->cols - c < chunk ? p->cols - c : chunk;
-    if (more && in->t <= SLOW) ahead(p, row[0], c, count);
+    if (asks) ahead(p, row[0], c, count);
     k->unpack[p->encoding](row, c, count, s.panel);
     gemm(s.panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
   }
@@ -85,36 +88,55 @@ static void multiply_rounded(const struct kernel_table *k, const struct product 
 }
 
 static void multiply_floats(const struct kernel_table *k, const struct product *p, const struct input *in,
-                            const uint8_t *const row[TILE], struct workspace s, int more) {
+                            const uint8_t *const row[TILE], struct workspace s) {
   for (int c = 0; c < p->cols; c += FLOAT_CHUNK) {
     int count = p->cols - c < FLOAT_CHUNK ? p->cols - c : FLOAT_CHUNK;
-    if (more && in->t <= SLOW) ahead(p, row[0], c, count);
     k->float_unpack[p->encoding](row, c, count, s.floats);
     k->float_gemm(s.floats, count, in->x + c, p->cols, in->t, s.acc);
   }
 }
 
+// place returns which row of the product row r of a tile is.
+//
+// Few rows of activations are bound by reading the weights, and memory serves
+// long streams best. So a tile then takes its rows from sixteen stretches of
+// the matrix, and from tile to tile each stretch is read in order. The
+// stretches start r rows apart in step: at the same one their addresses would
+// often differ by whole pages and fall into one set of the cache.
+static inline int place(const struct product *p, int spread, int tile, int r) {
+  int stretch = p->rows / TILE;
+  return spread ? r * stretch + (tile + r) % stretch : tile * TILE + r;
+}
+
 static void multiply(const struct kernel_table *k, const struct product *p, const struct input *in, int first, int last, void *scratch) {
   struct workspace s = workspace_in(scratch);
+  int spread = spreads(p, in->t);
   for (int tile = first; tile < last; tile++) {
-    int r0 = tile * TILE, rows = p->rows - r0 < TILE ? p->rows - r0 : TILE;
-    int more = !p->pick && p->rows - r0 >= 2 * TILE; // whole tiles follow
-    const uint8_t *row[TILE];                       // a short last tile computes its last row again
+    int asks = in->t <= SLOW && !spread && !p->pick && p->rows - tile * TILE >= 2 * TILE;
+    int rows = p->rows - tile * TILE < TILE ? p->rows - tile * TILE : TILE;
+    const uint8_t *row[TILE]; // a short last tile computes its last row again
     for (int r = 0; r < TILE; r++) {
-      size_t at = (size_t)(r0 + (r < rows ? r : rows - 1));
+      size_t at = (size_t)place(p, spread, tile, r < rows ? r : rows - 1);
       row[r] = p->data + (p->pick ? (size_t)p->pick[at] : at) * p->row_bytes;
     }
     memset(s.acc, 0, (size_t)in->t * TILE * sizeof *s.acc);
     if (in->t <= MOST_FEW && k->few[p->encoding]) {
-      multiply_few(k, p, in, row, s, more);
+      multiply_few(k, p, in, row, s, asks);
     } else if (k->unpack[p->encoding]) {
-      multiply_quantized(k, p, in, row, s, more);
+      multiply_quantized(k, p, in, row, s, asks);
     } else if (p->round) {
       multiply_rounded(k, p, in, row, s);
     } else {
-      multiply_floats(k, p, in, row, s, more);
+      multiply_floats(k, p, in, row, s);
     }
-    for (int i = 0; i < in->t; i++) memcpy(p->out + (size_t)i * p->rows + r0, s.acc + i * TILE, (size_t)rows * sizeof *s.acc);
+    for (int i = 0; i < in->t; i++) {
+      float *out = p->out + (size_t)i * p->rows;
+      if (spread) {
+        for (int r = 0; r < TILE; r++) out[place(p, spread, tile, r)] = s.acc[i * TILE + r];
+      } else {
+        memcpy(out + tile * TILE, s.acc + i * TILE, (size_t)rows * sizeof *s.acc);
+      }
+    }
   }
 }
 

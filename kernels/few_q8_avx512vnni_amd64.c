@@ -29,40 +29,29 @@ INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, struct a
   }
 }
 
-// ask asks for n bytes of the next tile, a few lines at a time so that they do
-// not wait for each other.
-INLINE void ask(const uint8_t *next, size_t at, int n) {
-  if (!next) return;
-#pragma GCC unroll 16
-  for (int i = 0; i < n; i += 64) __builtin_prefetch(next + at + i, 0, 2);
-}
-
-INLINE void q4_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+INLINE void q4_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
                  __m512 *total, const int n) {
   for (int c = 0; c < count; c += 32) {
-    ask(next, (size_t)(c / 32) * TILE * BYTES_Q4_0, TILE * BYTES_Q4_0);
     struct group g = group_q4_0(row, (size_t)((first + c) / 32) * BYTES_Q4_0);
     add(total, g.word, g.s, g.b, x, cols, c, n, 32);
   }
 }
 
-INLINE void q8_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+INLINE void q8_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
                  __m512 *total, const int n) {
   for (int c = 0; c < count; c += 32) {
-    ask(next, (size_t)(c / 32) * TILE * BYTES_Q8_0, TILE * BYTES_Q8_0);
     struct group g = group_q8_0(row, (size_t)((first + c) / 32) * BYTES_Q8_0);
     add(total, g.word, g.s, g.b, x, cols, c, n, 32);
   }
 }
 
-INLINE void q4_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+INLINE void q4_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
                  __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q4_K;
     _Alignas(64) float s[8 * TILE], b[8 * TILE];
     scales_k45(row, block, s, b);
     for (int pair = 0; pair < 4; pair++) {
-      ask(next, (size_t)(c / 64 + pair) * (TILE * BYTES_Q4_K / 4), TILE * BYTES_Q4_K / 4);
       __m512i low[8], high[8];
       pair_q4_k(row, block, pair, low, high);
       const float *sp = s + pair * 2 * TILE, *bp = b + pair * 2 * TILE;
@@ -74,14 +63,13 @@ INLINE void q4_k(const uint8_t *const row[TILE], int first, int count, struct ac
 
 // The groups of 16 are added in the order of their columns, so two quarters
 // are unpacked before the first is used.
-INLINE void q6_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, const uint8_t *next,
+INLINE void q6_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
                  __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
     _Alignas(64) float s[16 * TILE], b[16 * TILE];
     scales_q6_k(row, block, s, b);
     for (int half = 0; half < 2; half++) {
-      ask(next, (size_t)(c / 128 + half) * (TILE * BYTES_Q6_K / 2), TILE * BYTES_Q6_K / 2);
       __m512i q[2][16];
       quarter_q6_k(row, block, half, 0, q[0]);
       quarter_q6_k(row, block, half, 1, q[1]);
@@ -96,14 +84,14 @@ INLINE void q6_k(const uint8_t *const row[TILE], int first, int count, struct ac
 
 #define FEW(type)                                                                                                       \
   void few_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, \
-                               const uint8_t *next, float *acc) {                                                                            \
+                               float *acc) {                                                                            \
     __m512 total[4];                                                                                                    \
     for (int i = 0; i < t; i++) total[i] = _mm512_loadu_ps(acc + i * TILE);                                             \
     switch (t) {                                                                                                        \
-    case 1: type(row, first, count, x, cols, next, total, 1); break;                                                          \
-    case 2: type(row, first, count, x, cols, next, total, 2); break;                                                          \
-    case 3: type(row, first, count, x, cols, next, total, 3); break;                                                          \
-    case 4: type(row, first, count, x, cols, next, total, 4); break;                                                          \
+    case 1: type(row, first, count, x, cols, total, 1); break;                                                          \
+    case 2: type(row, first, count, x, cols, total, 2); break;                                                          \
+    case 3: type(row, first, count, x, cols, total, 3); break;                                                          \
+    case 4: type(row, first, count, x, cols, total, 4); break;                                                          \
     }                                                                                                                   \
     for (int i = 0; i < t; i++) _mm512_storeu_ps(acc + i * TILE, total[i]);                                             \
   }

@@ -76,11 +76,9 @@ typedef void gemm_fn(struct panel w, int count, struct activations x, int cols, 
 
 // few_fn adds to acc[t][16] the products of columns first .. first+count-1 of
 // 16 encoded rows with t <= MOST_FEW rows of activations, whose first value is
-// that of column first. Bit for bit it gives what unpack and gemm give. next,
-// unless null, is where the same columns of the next tile begin: they are asked
-// for meanwhile. count <= FEW_CHUNK.
-typedef void few_fn(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, const uint8_t *next,
-                    float *acc);
+// that of column first. count <= FEW_CHUNK. Bit for bit it gives what unpack
+// and gemm give.
+typedef void few_fn(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, float *acc);
 enum { MOST_FEW = 4, FEW_CHUNK = 2048 };
 
 // one_fn is few_fn for one row.
