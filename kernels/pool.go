@@ -43,9 +43,9 @@ func (l *loop) work(worker int) {
 	}
 }
 
-// spins is how often an idle helper looks for work before it sleeps: some tens
-// of microseconds.
-const spins = 20000
+// spins is how often an idle helper looks for work before it sleeps: about a
+// hundred microseconds, longer than what one thread does alone between loops.
+const spins = 100000
 
 // NewPool starts threads-1 helper threads; threads below 1 mean one for each
 // processor.
