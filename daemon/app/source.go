@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"log/slog"
 
 	"sensed/daemon/config"
@@ -13,22 +14,28 @@ import (
 // sources turns the configured sources into those of the pipeline.
 func sources(c *config.Config, log *slog.Logger) ([]pipeline.Source, error) {
 	var out []pipeline.Source
-	for _, s := range c.Sources {
+	for i, s := range c.Sources {
 		d, err := makeDevice(s.Device, log.With("source", s.Name))
 		if err != nil {
-			return nil, Errorf(BadConfig, "source %q (%s): %w", s.Name, s.Device, err)
+			err = fmt.Errorf("source %q (%s): %w", s.Name, s.Device, err)
+			return nil, Errorf(BadConfig, "%w", c.Fault(fmt.Sprintf("sources[%d].source", i), err))
 		}
-		for _, t := range tasks(s.Tasks) {
+		for j, t := range tasks(s.Tasks) {
 			if err := understand.CheckRule(t.Task); err != nil {
-				return nil, Errorf(BadConfig, "source %q: task %q: %w", s.Name, t.Name, err)
+				err = fmt.Errorf("source %q: task %q: %w", s.Name, t.Name, err)
+				return nil, Errorf(BadConfig, "%w", c.Fault(fmt.Sprintf("sources[%d].tasks[%d]", i, j), err))
 			}
 		}
-		out = append(out, pipeline.Source{
+		source := pipeline.Source{
 			Name: s.Name, OpenCamera: d.camera, OpenMicrophone: d.microphone,
 			Tasks:  tasks(s.Tasks),
 			Motion: motionOpts(s.Gate.Motion), Speech: speechOpts(s.Gate.Speech),
 			Always: s.Gate.Always, Lossless: s.Device.Bool("lossless"),
-		})
+		}
+		if s.Gate.Motion != nil {
+			source.Again = s.Gate.Motion.Again
+		}
+		out = append(out, source)
 	}
 	return out, nil
 }

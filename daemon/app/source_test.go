@@ -126,6 +126,9 @@ sources:
 	if d := cmp.Diff(wantMotion, door.Motion); d != "" || !door.Lossless || door.Always || door.Speech != nil || door.OpenCamera == nil {
 		t.Errorf("door: %+v\n%s", door, d)
 	}
+	if door.Again != 10*time.Second || always.Again != 0 {
+		t.Errorf("a motion is asked about again after %v, no motion after %v", door.Again, always.Again)
+	}
 	if hall.Motion != nil || hall.Speech == nil || hall.OpenMicrophone == nil || hall.Lossless {
 		t.Errorf("hall: %+v", hall)
 	} else if hall.Speech.Sensitivity != 0.75 || hall.Speech.HangOver != 900*time.Millisecond || hall.Speech.MaxSegment != 20*time.Second {
