@@ -9,6 +9,7 @@ import (
 	"math"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"sensed/deploy/models/tiny"
 	"sensed/kernels/gemma4"
@@ -49,6 +50,7 @@ type Engine struct {
 	log         *slog.Logger
 	turn        chan struct{} // holds a token while a question is being answered
 	closeModel  func() error
+	listening   atomic.Int32 // sounds that are heard
 
 	// Both belong to whoever answers a question.
 	grammars grammars

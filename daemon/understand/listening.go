@@ -10,8 +10,15 @@ import (
 	"sensed/kernels/gemma4"
 )
 
-// ErrNotLive says that a task cannot be begun before its sound is complete.
-var ErrNotLive = errors.New("the task needs its sound as a whole")
+// Why a task cannot be begun before its sound is complete.
+var (
+	ErrNotLive = errors.New("the task needs its sound as a whole")
+	ErrTooMany = fmt.Errorf("the model hears %d sounds already", maxListening)
+)
+
+// maxListening is how many sounds are heard or wait for their answer at a time:
+// each holds the keys and values of up to 30 s.
+const maxListening = 4
 
 // hearer is what the engine needs of a model to hear sound while it is spoken.
 type hearer interface {
@@ -60,8 +67,8 @@ type Listening struct {
 }
 
 // Listen begins a task about sound that is about to be written to the result,
-// 16 kHz mono. It does not wait for the model. Tasks that need their sound as a
-// whole give an error that wraps [ErrNotLive].
+// 16 kHz mono. It does not wait for the model. A task that needs its sound as a
+// whole is an error that wraps [ErrNotLive], one too many [ErrTooMany].
 func (e *Engine) Listen(t Task) (*Listening, error) {
 	switch {
 	case t.Kind != Transcribe && t.Kind != Translate:
@@ -72,6 +79,10 @@ func (e *Engine) Listen(t Task) (*Listening, error) {
 	q, err := e.profile.ask(t, Input{Audio: make([]float32, 1)}) // its place is what counts
 	if err != nil {
 		return nil, err
+	}
+	if e.listening.Add(1) > maxListening {
+		e.listening.Add(-1)
+		return nil, fmt.Errorf("task %s: %w", t.Kind, ErrTooMany)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Listening{e: e, task: t, q: q, cancel: cancel, news: make(chan struct{}, 1), whole: make(chan struct{}), done: make(chan struct{})}
@@ -114,6 +125,7 @@ func (l *Listening) work(ctx context.Context) {
 	ear, err := l.e.hearing.Listen(ctx, l.q.request, l.q.audioAt)
 	if err != nil {
 		l.err = err
+		l.e.listening.Add(-1)
 		return
 	}
 	for {
@@ -132,10 +144,16 @@ func (l *Listening) work(ctx context.Context) {
 		}
 		if err != nil {
 			l.err = err
-			ear.Close()
+			l.end(ear)
 			return
 		}
 	}
+}
+
+// end gives back what the model keeps of the sound.
+func (l *Listening) end(ear listener) {
+	ear.Close()
+	l.e.listening.Add(-1)
 }
 
 // Understand answers the task. In is the whole sound, of which what was written
@@ -164,7 +182,7 @@ func (l *Listening) answer(ctx context.Context, sound []float32) (Result, error)
 	if l.ear == nil {
 		return Result{}, l.err
 	}
-	defer l.ear.Close()
+	defer l.end(l.ear)
 	return l.e.inTurn(ctx, l.task, l.q, func() (Result, error) {
 		if err := l.ear.Write(ctx, sound[l.taken:]); err != nil {
 			return Result{}, err

@@ -201,6 +201,40 @@ func TestListeningEnds(t *testing.T) {
 	}
 }
 
+// The model hears a few sounds at a time, and others once these have ended.
+func TestListeningIsBounded(t *testing.T) {
+	e, m := listeningEngine(t)
+	var all []*Listening
+	for range maxListening {
+		l, err := e.Listen(Task{Kind: Transcribe})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, l)
+	}
+	if _, err := e.Listen(Task{Kind: Transcribe}); !errors.Is(err, ErrTooMany) {
+		t.Errorf("one more: %v", err)
+	}
+	for _, l := range all { // while the model is busy
+		l.Close()
+		<-l.done
+	}
+	close(m.free)
+	for range 2 * maxListening {
+		m.l = &heard{reply: m.l.reply, closed: make(chan struct{})}
+		l, err := e.Listen(Task{Kind: Transcribe})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Understand(t.Context(), Input{Audio: tone(1, 0.3)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := e.listening.Load(); n != 0 {
+		t.Errorf("%d sounds are still heard", n)
+	}
+}
+
 func TestListenRefuses(t *testing.T) {
 	e, m := listeningEngine(t)
 	close(m.free)
