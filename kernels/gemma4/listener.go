@@ -178,6 +178,7 @@ func (l *Listener) Close() {
 	if l.s != nil {
 		l.s.Close()
 		l.s = nil
+		l.m.rest()
 	}
 	if l.err == nil {
 		l.err = errListenerClosed

@@ -140,6 +140,7 @@ func New(text, projector *gguf.File, o Options) (*Model, error) {
 	}
 	m.pool = kernels.NewPool(o.Threads)
 	m.text = &decoder{textConfig: config, textWeights: weights, pool: m.pool, pad: words.PAD(), holders: m.control.soft()}
+	text.ForgetMetadata()
 	m.pages = newPages(&config, o.Exact)
 	if projector != nil {
 		if err := m.addProjector(projector); err != nil {

@@ -16,6 +16,27 @@ type projector struct {
 	width  int          // of a soft token
 	vision *visionTower // nil when the file has none
 	audio  *audioTower  // nil when the file has none
+	file   *gguf.File
+}
+
+// restful is from which size on a projector leaves memory between two uses.
+const restful = 64 << 20
+
+// rest gives the memory of the encoders back when they have done their work:
+// they are used for a second now and then, and the decoder needs the room.
+func (p *projector) rest() {
+	if p.file.Size() >= restful {
+		p.file.ForgetAll()
+	}
+}
+
+// rest lets the encoders rest, unless the model is closed.
+func (m *Model) rest() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed && m.senses != nil {
+		m.senses.rest()
+	}
 }
 
 // openProjector finds the tensors of a projector file (mmproj) and checks
@@ -30,7 +51,7 @@ func openProjector(f *gguf.File, pool *kernels.Pool, exact bool) (*projector, er
 	if m.err != nil {
 		return nil, m.err
 	}
-	p := &projector{}
+	p := &projector{file: f}
 	var err error
 	if vision {
 		if p.vision, err = openVision(f, pool, exact); err != nil {
@@ -62,6 +83,7 @@ func (p *projector) EncodeImage(ctx context.Context, im image.Image, budget int)
 	if !p.hasVision() {
 		return nil, errors.New("the projector has no vision encoder")
 	}
+	defer p.rest()
 	return p.vision.encode(ctx, im, budget)
 }
 
@@ -71,6 +93,7 @@ func (p *projector) EncodeAudio(ctx context.Context, pcm []float32) ([]float32, 
 	if !p.hasAudio() {
 		return nil, errors.New("the projector has no audio encoder")
 	}
+	defer p.rest()
 	return p.audio.encode(ctx, pcm)
 }
 

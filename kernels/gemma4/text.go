@@ -105,9 +105,10 @@ func (d *decoder) embedLayers(t int) {
 	n := len(d.layers) * d.perLayer
 	d.per = grow(d.per, t*n)
 	scale := float32(math.Sqrt(float64(d.perLayer)))
+	d.layerEmbed.fetch(d.ids[:t])
 	d.pool.Run(t, func(r int) {
 		p := row(d.per, r, n)
-		d.layerEmbed.Row(p, d.ids[r])
+		d.layerEmbed.rows.Row(p, d.ids[r])
 		kernels.Scale(p, scale)
 	})
 }

@@ -18,7 +18,7 @@ type textWeights struct {
 	// Per-layer embeddings, nil without them. The projection is cut in two:
 	// the rows for the layers that every position runs through, and the rows
 	// for those that only positions with logits do.
-	layerEmbed *kernels.Matrix // [vocab][layers*perLayer]
+	layerEmbed *table          // [vocab][layers*perLayer]
 	projTrunk  *kernels.Matrix // [trunk*perLayer][hidden], nil when trunk is 0
 	projTail   *kernels.Matrix // [(layers-trunk)*perLayer][hidden]
 	projNorm   []float32       // [perLayer]
@@ -73,7 +73,7 @@ func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, erro
 	}
 	if c.perLayer > 0 {
 		all, trunk := len(c.shapes)*c.perLayer, c.trunk()*c.perLayer
-		w.layerEmbed = l.matrix("per_layer_token_embd.weight", w.vocab, all)
+		w.layerEmbed = l.layerTable("per_layer_token_embd.weight", w.vocab, all)
 		if trunk > 0 {
 			w.projTrunk = l.rows("per_layer_model_proj.weight", all, c.hidden, 0, trunk)
 		}
