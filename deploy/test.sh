@@ -101,6 +101,9 @@ build() {
 	CGO_ENABLED=0 GOARCH=arm64 go build -o "$work/sensed.arm64" ./daemon/sensed
 }
 
+# boards: the program itself, as the processors of Raspberry Pis, on recorded cases.
+boards() { bash deploy/qemu.sh; }
+
 failed=()
 step() {
 	local start=$SECONDS
@@ -113,7 +116,7 @@ step() {
 	fi
 }
 
-steps=(format vet build unit reference race sanitize fuzz arm64)
+steps=(format vet build unit reference race sanitize fuzz arm64 boards)
 for name in "$@"; do
 	if [[ " ${steps[*]} " != *" $name "* ]]; then
 		echo "There is no step $name. There are: ${steps[*]}" >&2
