@@ -82,9 +82,10 @@ type Object struct {
 type Latency struct {
 	// Wait is the time from capture until the model was free.
 	Wait float64 `json:"wait"`
-	// Encode is the image or audio encoder.
+	// Encode is the image or audio encoder; of speech what was left to do when
+	// its turn came, because most was done while it was spoken.
 	Encode float64 `json:"encode"`
-	// Prefill is reading the prompt.
+	// Prefill is reading the prompt, of speech likewise.
 	Prefill float64 `json:"prefill"`
 	// Decode is writing the answer.
 	Decode float64 `json:"decode"`

@@ -125,6 +125,11 @@ func (e *ear) heard(h gate.Heard) {
 		e.segment(h.Segments[0])
 		h.Segments = h.Segments[1:]
 	}
+	for _, n := range h.Noise {
+		if e.onset.number == n {
+			e.dismiss()
+		}
+	}
 }
 
 func (e *ear) begin(o gate.Onset) {

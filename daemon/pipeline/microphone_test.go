@@ -130,6 +130,8 @@ func TestNoiseIsDismissed(t *testing.T) {
 		e.heard(gate.Heard{Onsets: []gate.Onset{{Utterance: 4, Time: now}}})
 		e.hear(devices.PCM{Time: now.Add(36 * second), Samples: silence(0.1)})
 		e.heard(gate.Heard{Onsets: []gate.Onset{{Utterance: 5, Time: now}}})
+		e.heard(gate.Heard{Noise: []int{5}})
+		e.heard(gate.Heard{Onsets: []gate.Onset{{Utterance: 6, Time: now}, {Utterance: 7, Time: now}}, Noise: []int{6}})
 		e.flush()
 		after(second)
 		b.quiet()
@@ -138,7 +140,9 @@ func TestNoiseIsDismissed(t *testing.T) {
 			"hall sound #2", "hall sound #2 no words",
 			"hall sound #3",
 			"hall sound #4", "hall sound #4 no words",
-			"hall sound #5", "hall sound #5 no words")
+			"hall sound #5", "hall sound #5 no words",
+			"hall sound #6", "hall sound #6 no words",
+			"hall sound #7", "hall sound #7 no words")
 		diff(t, "transcripts", b.pub.lines(event.Transcript), "hall transcript #3 about 1.0 s", "hall transcript #3 about 1.0 s")
 	})
 }
