@@ -421,8 +421,8 @@ func TestSpeechOngoing(t *testing.T) {
 	}
 	segments, cuts := 0, 0
 	var known Ongoing
-	for at := 0; at+777 <= len(x); at += 777 {
-		for _, g := range s.Push(epoch.Add(time.Duration(at)*time.Second/sampleRate), x[at:at+777], "").Segments {
+	for at := 0; at+3777 <= len(x); at += 3777 {
+		for _, g := range s.Push(epoch.Add(time.Duration(at)*time.Second/sampleRate), x[at:at+3777], "").Segments {
 			segments++
 			if g.Utterance != known.Utterance || g.Part != known.Part {
 				t.Errorf("segment %d.%d came, %d.%d was ongoing", g.Utterance, g.Part, known.Utterance, known.Part)
