@@ -170,6 +170,9 @@ var turn = make(chan struct{}, 1)
 // undone; the error is then that of ctx or late.
 func within[T any](ctx context.Context, limit time.Duration, late error, f func() (T, error), undo func(T)) (T, error) {
 	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, err // a look at the devices would be for nobody
+	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
