@@ -176,11 +176,15 @@ func within[T any](ctx context.Context, limit time.Duration, late error, f func(
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case turn <- struct{}{}:
-	case <-ctx.Done():
-		return zero, ctx.Err()
-	case <-timer.C:
-		return zero, fmt.Errorf("after %v: %w", limit, errBusy)
+	case turn <- struct{}{}: // even when a short limit is over already
+	default:
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return zero, ctx.Err()
+		case <-timer.C:
+			return zero, fmt.Errorf("after %v: %w", limit, errBusy)
+		}
 	}
 	type result struct {
 		v   T
