@@ -78,14 +78,14 @@ fuzz() {
 # The programs are linked statically, so the emulator needs no arm64 system.
 arm64() {
 	local package name cpu
-	for package in kernels kernels/gguf kernels/tokenizer kernels/gemma4; do
+	for package in kernels kernels/gguf kernels/tokenizer; do
 		name=$work/$(basename "$package").arm64
 		CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go test -c -ldflags '-extldflags -static' -o "$name" "./$package" || return 1
 	done
 	for cpu in cortex-a72 cortex-a76 max; do
 		emulate "$cpu" kernels || return 1
 	done
-	for package in kernels/gguf kernels/tokenizer kernels/gemma4; do
+	for package in kernels/gguf kernels/tokenizer; do
 		emulate cortex-a76 "$package" || return 1
 	done
 }
