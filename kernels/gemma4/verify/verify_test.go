@@ -25,7 +25,7 @@ func openModel(t *testing.T, folder, text, projector string) *gemma4.Model {
 	if projector != "" {
 		projector = filepath.Join(folder, projector)
 	}
-	m, err := gemma4.Open(filepath.Join(folder, text), projector, gemma4.Options{Threads: 2})
+	m, err := gemma4.Open(filepath.Join(folder, text), projector, gemma4.Options{Threads: 2, Exact: true})
 	if err != nil {
 		t.Fatal(err)
 	}
