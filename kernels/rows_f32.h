@@ -132,15 +132,13 @@ void ISA(round_panel)(const float *w, int count, struct panel to) {
       v_store(to.b + g * TILE + v, v_mul(s, v_set1(-ROUND_OFFSET)));
       v_store(inverse + v, v_div(v_set1(127), top));
     }
-    for (int c = 0; c < 32; c += 4) {
-      int8_t q[4][TILE + 8]; // a vector store may write past its lanes
-      for (int j = 0; j < 4; j++)
-        for (int v = 0; v < TILE; v += VL)
-          v_store_int8(q[j] + v, v_mul(v_load(column + (c + j) * TILE + v), v_load(inverse + v)));
-      uint8_t *out = to.q + (g * 32 + c) * TILE;
-      for (int r = 0; r < TILE; r++)
-        for (int j = 0; j < 4; j++) out[r * 4 + j] = (uint8_t)(q[j][r] + ROUND_OFFSET);
-    }
+    for (int c = 0; c < 32; c += 4)
+      for (int v = 0; v < TILE; v += VL) {
+        const float *at = column + c * TILE + v;
+        vf scale = v_load(inverse + v);
+        v_store_quads(to.q + (g * 32 + c) * TILE + v * 4, v_mul(v_load(at), scale), v_mul(v_load(at + TILE), scale),
+                      v_mul(v_load(at + 2 * TILE), scale), v_mul(v_load(at + 3 * TILE), scale), ROUND_OFFSET);
+      }
   }
 }
 

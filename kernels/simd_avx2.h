@@ -38,3 +38,11 @@ static inline void v_store_int8(int8_t *p, vf a) {
 }
 static inline vf v_load_half(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
 static inline void v_store_half(uint16_t *p, vf x) { _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT)); }
+// v_store_quads rounds four vectors to bytes, adds offset (0 or 128) and stores
+// the four of each lane side by side. The values are within -127..127.
+static inline void v_store_quads(uint8_t *p, vf a, vf b, vf c, vf d, int offset) {
+  const __m256i byte = _mm256_set1_epi32(255);
+  __m256i ab = _mm256_or_si256(_mm256_and_si256(_mm256_cvtps_epi32(a), byte), _mm256_slli_epi32(_mm256_and_si256(_mm256_cvtps_epi32(b), byte), 8));
+  __m256i cd = _mm256_or_si256(_mm256_slli_epi32(_mm256_and_si256(_mm256_cvtps_epi32(c), byte), 16), _mm256_slli_epi32(_mm256_cvtps_epi32(d), 24));
+  _mm256_storeu_si256((__m256i *)p, _mm256_xor_si256(_mm256_or_si256(ab, cd), _mm256_set1_epi8((char)offset)));
+}

@@ -28,3 +28,11 @@ static inline vf v_load_half(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_
 static inline void v_store_half(uint16_t *p, vf x) {
   _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
+// v_store_quads rounds four vectors to bytes, adds offset (0 or 128) and stores
+// the four of each lane side by side. The values are within -127..127.
+static inline void v_store_quads(uint8_t *p, vf a, vf b, vf c, vf d, int offset) {
+  const __m512i byte = _mm512_set1_epi32(255);
+  __m512i ab = _mm512_or_si512(_mm512_and_si512(_mm512_cvtps_epi32(a), byte), _mm512_slli_epi32(_mm512_and_si512(_mm512_cvtps_epi32(b), byte), 8));
+  __m512i cd = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(_mm512_cvtps_epi32(c), byte), 16), _mm512_slli_epi32(_mm512_cvtps_epi32(d), 24));
+  _mm512_storeu_si512(p, _mm512_xor_si512(_mm512_or_si512(ab, cd), _mm512_set1_epi8((char)offset)));
+}

@@ -30,3 +30,11 @@ static inline void v_store_int8(int8_t *p, vf a) {
 }
 static inline vf v_load_half(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
 static inline void v_store_half(uint16_t *p, vf x) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(x))); }
+// v_store_quads rounds four vectors to bytes, adds offset (0 or 128) and stores
+// the four of each lane side by side. The values are within -127..127.
+static inline void v_store_quads(uint8_t *p, vf a, vf b, vf c, vf d, int offset) {
+  const int32x4_t byte = vdupq_n_s32(255);
+  int32x4_t ab = vorrq_s32(vandq_s32(vcvtnq_s32_f32(a), byte), vshlq_n_s32(vandq_s32(vcvtnq_s32_f32(b), byte), 8));
+  int32x4_t cd = vorrq_s32(vshlq_n_s32(vandq_s32(vcvtnq_s32_f32(c), byte), 16), vshlq_n_s32(vcvtnq_s32_f32(d), 24));
+  vst1q_u8(p, veorq_u8(vreinterpretq_u8_s32(vorrq_s32(ab, cd)), vdupq_n_u8((uint8_t)offset)));
+}

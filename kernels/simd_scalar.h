@@ -25,3 +25,11 @@ static inline float v_top(vf a) { return a; }
 static inline void v_store_int8(int8_t *p, vf a) { *p = (int8_t)nearbyintf(a); }
 static inline vf v_load_half(const uint16_t *p) { return half_to_float(*p); }
 static inline void v_store_half(uint16_t *p, vf x) { *p = float_to_half(x); }
+// v_store_quads rounds four vectors to bytes, adds offset (0 or 128) and stores
+// the four of each lane side by side. The values are within -127..127.
+static inline void v_store_quads(uint8_t *p, vf a, vf b, vf c, vf d, int offset) {
+  p[0] = (uint8_t)((int)nearbyintf(a) + offset);
+  p[1] = (uint8_t)((int)nearbyintf(b) + offset);
+  p[2] = (uint8_t)((int)nearbyintf(c) + offset);
+  p[3] = (uint8_t)((int)nearbyintf(d) + offset);
+}
