@@ -78,7 +78,7 @@ func (s *source) fill(b []byte, t gguf.Type, deviation float64) error {
 			binary.LittleEndian.PutUint16(b, d)
 			binary.LittleEndian.PutUint16(b[2:], half(float32(deviation/spread(t)*15.5)))
 		default:
-			return fmt.Errorf("random weights in %v are not implemented", t)
+			return fmt.Errorf("random weights cannot be made in %v", t)
 		}
 	}
 	return nil
