@@ -84,7 +84,7 @@ func Demo(ctx context.Context, o DemoOptions, out, notes io.Writer, log *slog.Lo
 		return err
 	}
 
-	stopPublisher := inBackground(func(ctx context.Context) { publisher.Run(ctx) })
+	stopPublisher := inBackground(func(ctx context.Context) { _ = publisher.Run(ctx) })
 	working, stop := context.WithCancel(ctx)
 	defer stop()
 	ran := make(chan error, 1)
@@ -115,8 +115,10 @@ func discard(arrived <-chan mqtt.Received, ran <-chan error) {
 	for {
 		select {
 		case <-arrived:
-		case <-ran: // closed at the end
-			return
+		case _, more := <-ran:
+			if !more {
+				return
+			}
 		}
 	}
 }

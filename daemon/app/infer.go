@@ -85,7 +85,7 @@ func Infer(ctx context.Context, q Question, out, notes io.Writer, log *slog.Logg
 	if q.streams(in) {
 		onText = func(s string) {
 			begun = true
-			io.WriteString(out, s)
+			_, _ = io.WriteString(out, s) // the last line tells whether out still works
 		}
 	}
 	res, err := engine.Stream(ctx, q.Task, in, onText)

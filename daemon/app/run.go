@@ -92,7 +92,7 @@ func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 
-	stopPublisher := inBackground(func(ctx context.Context) { publisher.Run(ctx) })
+	stopPublisher := inBackground(func(ctx context.Context) { _ = publisher.Run(ctx) }) // it never fails
 	defer stopPublisher()
 	stopTelling := inBackground(func(ctx context.Context) { tell.keep(ctx, p, publisher) })
 	defer stopTelling()

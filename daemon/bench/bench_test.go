@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -256,11 +257,11 @@ func TestWatcherSeesPeaks(t *testing.T) {
 		b[i] = 1
 	}
 	w.sample()
-	b = nil
 	after, err := w.peak()
 	if err != nil || after.Anonymous < before.Anonymous+60<<20 {
 		t.Errorf("from %+v to %+v (%v), want 64 MB more", before, after, err)
 	}
+	runtime.KeepAlive(b)
 	w.reset()
 	if now, err := w.peak(); err != nil || now.Anonymous == 0 {
 		t.Errorf("after a reset %+v, %v; want what is used now", now, err)

@@ -20,8 +20,8 @@ type work struct {
 	run   func(ctx context.Context, s *subject) (time.Duration, error)
 }
 
-func (w work) group() string {
-	group, _, _ := strings.Cut(w.name, "-")
+func (x work) group() string {
+	group, _, _ := strings.Cut(x.name, "-")
 	return group
 }
 

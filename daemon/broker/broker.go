@@ -75,8 +75,7 @@ func Start(o Options) (*Broker, error) {
 		b.server.AddListener(b.listener),
 		b.server.Serve(),
 	); err != nil {
-		b.close()
-		return nil, fmt.Errorf("broker: %w", err)
+		return nil, errors.Join(fmt.Errorf("broker: %w", err), b.close())
 	}
 	o.Log.Info("embedded MQTT broker listens", "url", b.URL())
 	return b, nil

@@ -102,10 +102,9 @@ func TestStrideOfDriver(t *testing.T) {
 	}{{0, 128}, {128, 128}, {160, 160}, {127, -1}, {8*MaxSide + 1, -1}, {math.MaxUint32, -1}} {
 		f.bytesPerLine = tt.stride
 		l, err := newLayout(f)
-		if got := -1; err == nil {
-			got = l.stride
-			if got != tt.want {
-				t.Errorf("%d bytes per line: %d, want %d", tt.stride, got, tt.want)
+		if err == nil {
+			if l.stride != tt.want {
+				t.Errorf("%d bytes per line: %d, want %d", tt.stride, l.stride, tt.want)
 			}
 		} else if tt.want != -1 {
 			t.Errorf("%d bytes per line: %v", tt.stride, err)
