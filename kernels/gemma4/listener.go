@@ -139,6 +139,7 @@ func (l *Listener) Finish(ctx context.Context) (reply Reply, err error) {
 		}
 		rest = append(rest, soft...)
 	}
+	l.m.rest()
 	reply.Timing.Encode = time.Since(start)
 	prompt := l.whole(rest)
 	if err := l.m.fits(len(prompt.IDs)); err != nil {
