@@ -312,6 +312,3 @@ func (s isa) narrow(out []uint16, x []float32) {
 func (s isa) dot(a, b []float32) float32 {
 	return float32(C.run_dot(s.table, floats(a), floats(b), C.int(len(a))))
 }
-func (s isa) quantize(x []float32, q []int8, d, m32, m16 []float32) {
-	C.run_quantize(s.table, floats(x), C.int(len(x)), (*C.int8_t)(unsafe.SliceData(q)), floats(d), floats(m32), floats(m16))
-}

@@ -1,46 +1,4 @@
 // The table of the neon kernels.
-#include "kernels.h"
-#include "unpack_scalar.h"
-
-unpack_fn unpack_q4_0_neon, unpack_q8_0_neon, unpack_q4_k_neon, unpack_q5_k_neon, unpack_q6_k_neon, unpack_iq4_nl_neon, unpack_iq4_xs_neon;
-float_unpack_fn unpack_f16_neon;
-gemm_fn gemm_group32_neon, gemm_group16_neon;
-float_gemm_fn float_gemm_neon;
-attention_fn attention_neon;
-ROW_FUNCTIONS(neon)
-
-const struct kernel_table *kernels_neon(void) {
-  static const struct kernel_table table = {
-      .name = "neon",
-      .unpack =
-          {
-              [ENC_Q4_0] = unpack_q4_0_neon,
-              [ENC_Q4_1] = unpack_q4_1_scalar,
-              [ENC_Q5_0] = unpack_q5_0_scalar,
-              [ENC_Q5_1] = unpack_q5_1_scalar,
-              [ENC_Q8_0] = unpack_q8_0_neon,
-              [ENC_Q2_K] = unpack_q2_k_scalar,
-              [ENC_Q3_K] = unpack_q3_k_scalar,
-              [ENC_Q4_K] = unpack_q4_k_neon,
-              [ENC_Q5_K] = unpack_q5_k_neon,
-              [ENC_Q6_K] = unpack_q6_k_neon,
-              [ENC_IQ4_NL] = unpack_iq4_nl_neon,
-              [ENC_IQ4_XS] = unpack_iq4_xs_neon,
-          },
-      .float_unpack =
-          {
-              [ENC_F32] = unpack_f32_scalar,
-              [ENC_F16] = unpack_f16_neon,
-              [ENC_BF16] = unpack_bf16_scalar,
-          },
-      .gemm_group32 = gemm_group32_neon,
-      .gemm_group16 = gemm_group16_neon,
-      .gemm_signed32 = gemm_group32_neon, // sdot and smull are signed: weights up to 63 fit either way
-      .signed_encodings = 1ull << ENC_Q8_0 | 1ull << ENC_IQ4_NL | 1ull << ENC_IQ4_XS,
-      .gemm_round = gemm_group32_neon,
-      .float_gemm = float_gemm_neon,
-      .attention = attention_neon,
-      ROW_TABLE(neon),
-  };
-  return &table;
-}
+#define INTEGER(name) name##_neon
+#define INTEGER_NAME "neon"
+#include "table_arm64.h"

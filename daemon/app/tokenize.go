@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"unicode/utf8"
 
+	"sensed/daemon/understand"
 	"sensed/deploy/models/tiny"
 	"sensed/kernels/gguf"
 	"sensed/kernels/tokenizer"
@@ -81,11 +81,7 @@ func openText(path string) (*gguf.File, error) {
 	if path != "" {
 		return gguf.Open(path)
 	}
-	data, err := fs.ReadFile(tiny.Files(), tiny.Text)
-	if err != nil {
-		return nil, fmt.Errorf("the bundled model: %w", err)
-	}
-	return gguf.Parse(tiny.Text, data)
+	return understand.BundledFile(tiny.Text)
 }
 
 var errLong = fmt.Errorf("it is longer than %d MiB", maxLine>>20)

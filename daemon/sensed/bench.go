@@ -5,14 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"sensed/daemon/app"
 	"sensed/daemon/bench"
+	"sensed/daemon/understand"
 	"sensed/deploy/models/tiny"
 	"sensed/kernels/gemma4"
-	"sensed/kernels/gguf"
 )
 
 func benchCommand() command {
@@ -160,28 +159,14 @@ func opener(files bench.Files, threads int) bench.Opener {
 			}
 			return m, nil
 		}
-		text, err := bundledFile(tiny.Text)
+		text, err := understand.BundledFile(tiny.Text)
 		if err != nil {
 			return nil, err
 		}
-		projector, err := bundledFile(tiny.Projector)
+		projector, err := understand.BundledFile(tiny.Projector)
 		if err != nil {
 			return nil, errors.Join(err, text.Close())
 		}
 		return gemma4.New(text, projector, options)
 	}
-}
-
-// bundledFile reads a model file from the program itself. Closing it frees
-// nothing, so nobody does.
-func bundledFile(name string) (*gguf.File, error) {
-	data, err := fs.ReadFile(tiny.Files(), name)
-	if err != nil {
-		return nil, fmt.Errorf("bundled model: %w", err)
-	}
-	f, err := gguf.Parse(name, data)
-	if err != nil {
-		return nil, fmt.Errorf("bundled model: %w", err)
-	}
-	return f, nil
 }

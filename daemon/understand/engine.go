@@ -86,11 +86,11 @@ func OpenBundled(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := bundled(tiny.Text)
+	text, err := BundledFile(tiny.Text)
 	if err != nil {
 		return nil, err
 	}
-	projector, err := bundled(tiny.Projector)
+	projector, err := BundledFile(tiny.Projector)
 	if err != nil {
 		return nil, errors.Join(err, text.Close())
 	}
@@ -103,8 +103,9 @@ func OpenBundled(c Config) (*Engine, error) {
 	return newEngine(model, tiny.Name, profile, c.Logger, func() error { return errors.Join(model.Close(), closeFiles()) }), nil
 }
 
-// bundled reads a model file from the program itself.
-func bundled(name string) (*gguf.File, error) {
+// BundledFile reads a file of the demonstration model from the program itself.
+// Closing it frees nothing.
+func BundledFile(name string) (*gguf.File, error) {
 	data, err := fs.ReadFile(tiny.Files(), name)
 	if err != nil {
 		return nil, fmt.Errorf("bundled model: %w", err)

@@ -46,9 +46,6 @@ var scripts = []Script{Still, Walks, Dusk, Flicker}
 // names them.
 var labels = []string{"person", "dog", "cat", "bird", "cow", "car", "truck", "bus", "bicycle", "package", "fire", "tree"}
 
-// Labels returns the names of the things that a scene can hold.
-func Labels() []string { return slices.Clone(labels) }
-
 // Opts say what is drawn. The zero value is a still scene at day.
 type Opts struct {
 	// Seed decides everything that the other fields leave open.

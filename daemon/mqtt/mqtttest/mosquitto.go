@@ -131,9 +131,6 @@ func (m *Mosquitto) end(s syscall.Signal) {
 	m.cmd = nil
 }
 
-// Log is what the broker has written.
-func (m *Mosquitto) Log() string { return m.log.String() }
-
 // FreePort returns a port on loopback that nobody listens at.
 func FreePort(t testing.TB) int {
 	t.Helper()

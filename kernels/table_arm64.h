@@ -1,0 +1,47 @@
+// Template: the table of an ARM instruction set. They differ in their integer
+// products only: INTEGER makes the names of those and INTEGER_NAME is the set's.
+#include "kernels.h"
+#include "unpack_scalar.h"
+
+unpack_fn unpack_q4_0_neon, unpack_q8_0_neon, unpack_q4_k_neon, unpack_q5_k_neon, unpack_q6_k_neon, unpack_iq4_nl_neon, unpack_iq4_xs_neon;
+float_unpack_fn unpack_f16_neon;
+gemm_fn INTEGER(gemm_group32), INTEGER(gemm_group16);
+float_gemm_fn float_gemm_neon;
+attention_fn attention_neon;
+ROW_FUNCTIONS(neon)
+
+const struct kernel_table *INTEGER(kernels)(void) {
+  static const struct kernel_table table = {
+      .name = INTEGER_NAME,
+      .unpack =
+          {
+              [ENC_Q4_0] = unpack_q4_0_neon,
+              [ENC_Q4_1] = unpack_q4_1_scalar,
+              [ENC_Q5_0] = unpack_q5_0_scalar,
+              [ENC_Q5_1] = unpack_q5_1_scalar,
+              [ENC_Q8_0] = unpack_q8_0_neon,
+              [ENC_Q2_K] = unpack_q2_k_scalar,
+              [ENC_Q3_K] = unpack_q3_k_scalar,
+              [ENC_Q4_K] = unpack_q4_k_neon,
+              [ENC_Q5_K] = unpack_q5_k_neon,
+              [ENC_Q6_K] = unpack_q6_k_neon,
+              [ENC_IQ4_NL] = unpack_iq4_nl_neon,
+              [ENC_IQ4_XS] = unpack_iq4_xs_neon,
+          },
+      .float_unpack =
+          {
+              [ENC_F32] = unpack_f32_scalar,
+              [ENC_F16] = unpack_f16_neon,
+              [ENC_BF16] = unpack_bf16_scalar,
+          },
+      .gemm_group32 = INTEGER(gemm_group32),
+      .gemm_group16 = INTEGER(gemm_group16),
+      .gemm_signed32 = INTEGER(gemm_group32), // sdot and smull are signed: weights up to 63 fit either way
+      .signed_encodings = 1ull << ENC_Q8_0 | 1ull << ENC_IQ4_NL | 1ull << ENC_IQ4_XS,
+      .gemm_round = INTEGER(gemm_group32),
+      .float_gemm = float_gemm_neon,
+      .attention = attention_neon,
+      ROW_TABLE(neon),
+  };
+  return &table;
+}
