@@ -31,6 +31,11 @@ const (
 	Failed  = "failed"  // it is there, but does not work; Error says why
 	Ended   = "ended"   // it had an end and reached it
 	Stopped = "stopped" // sensed is stopping
+
+	// Closed on purpose, and not opened before that is taken back.
+	Off     = "off"     // by a command
+	Muted   = "muted"   // by a button
+	Private = "private" // by the privacy switch
 )
 
 // NoWords is the text of the sound event that ends an announced sound in which

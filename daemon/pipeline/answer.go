@@ -61,6 +61,8 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 		Total:   millis(time.Since(q.since)),
 	}
 	switch {
+	case q.source.latch.private():
+		e.Error = string(schedule.Private)
 	case ctx.Err() != nil && err != nil:
 		e.Error = string(schedule.Stopping)
 	case asking.Err() != nil && err != nil:
@@ -118,6 +120,10 @@ func (p *Pipeline) understand(ctx context.Context, q *question) (r event.Result,
 
 // ask puts a question to the desk and answers those that had to go for it.
 func (p *Pipeline) ask(q *question, latest bool) {
+	if q.source.latch.private() {
+		p.refuse([]dropped{{question: q, reason: schedule.Private}})
+		return
+	}
 	q.source.counts.asked.Add(1)
 	var deadline time.Time
 	if !q.source.Lossless {

@@ -127,6 +127,14 @@ func (d *desk) stop() []dropped {
 	return drops(d.queue.Drain(schedule.Stopping), "")
 }
 
+// remove takes back the questions of a source that wait.
+func (d *desk) remove(source string, r schedule.Reason) []dropped {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.change()
+	return drops(d.queue.Remove(source, r), "")
+}
+
 // change wakes everybody who waits; the lock is held.
 func (d *desk) change() {
 	close(d.changed)

@@ -24,6 +24,7 @@ type source struct {
 	p      *Pipeline
 	counts sourceCounts
 	state  state
+	latch  latch
 	err    error // why it was given up; read when its goroutine has ended
 
 	mu    sync.Mutex
@@ -45,6 +46,8 @@ func newSource(p *Pipeline, s Source) *source {
 func (s *source) run(ctx context.Context) {
 	s.err = s.p.supervise(ctx, s, s.session)
 }
+
+func (s *source) door() *latch { return &s.latch }
 
 // session opens the device, works until an error and closes it. A panic is an
 // error of this source.

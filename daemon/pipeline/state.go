@@ -30,11 +30,15 @@ func (s *state) become(is, why string) {
 		return
 	}
 	log := s.p.log.Info
-	if why != "" && is != event.Absent {
+	e := event.Event{ID: s.p.opts.NewID(), Kind: event.Status, Source: s.name, Time: time.Now(), Text: is, Error: why}
+	switch {
+	case strictness(is) >= 0:
+		e.Error = "" // closed on purpose is no error
+	case why != "" && is != event.Absent:
 		log = s.p.log.Warn
 	}
 	log("source is "+is, "source", s.name, "why", why)
-	s.p.publish(event.Event{ID: s.p.opts.NewID(), Kind: event.Status, Source: s.name, Time: time.Now(), Text: is, Error: why})
+	s.p.publish(e)
 }
 
 func (s *state) get() (is, why string) {

@@ -13,14 +13,20 @@ type trigger struct {
 	Trigger
 	p      *Pipeline
 	state  state
+	latch  latch
 	starts []*source
 }
 
 // run opens the pin and works with it, again and again. A pin that fails with
 // Once is only reported: what it would start is seen without it.
 func (t *trigger) run(ctx context.Context) {
-	_ = t.p.supervise(ctx, &t.state, t.session)
+	_ = t.p.supervise(ctx, t, t.session)
 }
+
+func (t *trigger) become(is, why string) { t.state.become(is, why) }
+
+// door returns one that nobody holds.
+func (t *trigger) door() *latch { return &t.latch }
 
 // session opens the pin, works until an error and closes it. A panic is an
 // error of this pin.

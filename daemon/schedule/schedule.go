@@ -61,6 +61,7 @@ const (
 	Full     Reason = "too many questions of this source were waiting"
 	Late     Reason = "it waited too long for the model"
 	Stopping Reason = "sensed is stopping"
+	Private  Reason = "the source was closed for privacy"
 )
 
 // Defaults of [Options].
@@ -204,6 +205,19 @@ func (q *Queue[T]) Drain(r Reason) []Dropped[T] {
 	}
 	clear(q.waiting) // the pixels must not live on behind the slice
 	q.waiting = q.waiting[:0]
+	return out
+}
+
+// Remove drops everything of a source for the given reason.
+func (q *Queue[T]) Remove(source string, r Reason) []Dropped[T] {
+	var out []Dropped[T]
+	q.waiting = slices.DeleteFunc(q.waiting, func(w entry[T]) bool {
+		if w.job.Source != source {
+			return false
+		}
+		out = append(out, q.count(w.job, r))
+		return true
+	})
 	return out
 }
 

@@ -283,3 +283,21 @@ func TestClassNames(t *testing.T) {
 		}
 	}
 }
+
+func TestRemoveTakesAllOfASource(t *testing.T) {
+	q := New[int](Options{})
+	now := time.Unix(0, 0)
+	for i, source := range []string{"door", "hall", "door"} {
+		q.Add(now, Job[int]{Source: source, Task: "c", Since: now, Work: i})
+	}
+	got := q.Remove("door", Private)
+	if len(got) != 2 || got[0].Job.Work != 0 || got[1].Job.Work != 2 || got[0].Reason != Private {
+		t.Errorf("removed %+v", got)
+	}
+	if j, ok, _ := q.Next(now); !ok || j.Work != 1 || q.Len() != 0 {
+		t.Errorf("left is %+v, %v", j, ok)
+	}
+	if n := q.Drops()[Count{"door", "c", Private}]; n != 2 {
+		t.Errorf("counted %d", n)
+	}
+}
