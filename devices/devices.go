@@ -27,9 +27,11 @@ var (
 
 // Frame is one picture.
 //
-// Ownership: the camera gives the frame away. From then on nobody writes to
-// Image; any number of readers may hold it, and the garbage collector ends it.
-// A camera therefore never reuses the pixels of a frame that it has delivered.
+// Ownership: the camera gives the frame away and keeps nothing of it. Whoever
+// gets it from [Camera.Next] may write to Image until he shows it to others;
+// from then on nobody does. Any number of readers may hold it, and the garbage
+// collector ends it. A camera therefore never reuses the pixels of a frame that
+// it has delivered. The pixels of [Glancer.Glance] are another matter.
 type Frame struct {
 	// Time is when the picture was taken, by the wall clock of this board.
 	Time time.Time
@@ -61,6 +63,23 @@ type Camera interface {
 	Next(ctx context.Context) (Frame, error)
 	// Close frees the device. It may be called once, also after an error.
 	Close() error
+}
+
+// Glancer is a camera that can give less than a whole picture when that is all
+// that is needed to see whether something moves. Most pictures end there: they
+// need not be decoded, and cost no memory.
+type Glancer interface {
+	Camera
+	// Glance waits for the next picture as Next does, and returns its luminance
+	// in Image, often smaller than the picture. Whole returns that picture, and
+	// may be called once after each Glance; then the frame belongs to the caller
+	// as one of Next, and has the same Time, Seq and Name.
+	//
+	// Ownership: the pixels of a glance stay the camera's. The caller may read
+	// and write them until the next call of any method of the camera but Whole,
+	// keeps no reference beyond that, and so must not hand them on.
+	Glance(ctx context.Context) (Frame, error)
+	Whole() (Frame, error)
 }
 
 // Microphone is an open source of sound, used by one goroutine.
