@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
 
 	"sensed/daemon/event"
 	"sensed/daemon/mqtt"
@@ -28,14 +29,24 @@ type notifier struct {
 func newNotifier(log *slog.Logger) *notifier { return &notifier{log: log} }
 
 func (n *notifier) send(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
+	if _, err := sd.SdNotify(false, state); err != nil {
 		n.log.Warn("systemd could not be told", "state", state, "err", err)
 	}
 }
 
 func (n *notifier) status(s string) { n.send("STATUS=" + s) }
-func (n *notifier) ready()          { n.send(daemon.SdNotifyReady) }
-func (n *notifier) stopping()       { n.send(daemon.SdNotifyStopping) }
+func (n *notifier) ready()          { n.send(sd.SdNotifyReady) }
+func (n *notifier) stopping()       { n.send(sd.SdNotifyStopping) }
+
+// reloading must be followed by ready.
+func (n *notifier) reloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		n.log.Warn("there is no monotonic clock, so systemd cannot be told of a reload", "err", err)
+		return
+	}
+	n.send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", sd.SdNotifyReloading, now.Nano()/1000))
+}
 
 // keep sends the status line until ctx ends.
 func (n *notifier) keep(ctx context.Context, p *pipeline.Pipeline, m *mqtt.Publisher) {

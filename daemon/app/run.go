@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"os"
+	"sync/atomic"
 	"time"
 
 	"sensed/daemon/broker"
@@ -46,63 +47,171 @@ func Load(path string) (*config.Config, error) {
 	return c, nil
 }
 
-// NewLog makes the log that a configuration asks for.
-func NewLog(l config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level // info
-	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
-		level = slog.LevelInfo // the configuration was checked
-	}
-	o := &slog.HandlerOptions{Level: level}
-	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
+// RunOptions say how the daemon runs.
+type RunOptions struct {
+	Path   string         // of the configuration, to be read again at a reload
+	Config *config.Config // what Load made of it
+	Log    *Log
+	// Hangup asks for a reload; nil: nobody does.
+	Hangup <-chan os.Signal
+}
+
+// daemon is what lives as long as the process: the loaded model. Around it
+// lives a line to the outside (broker and publisher), around that a pipeline. A
+// reload ends the pipeline, and the line if it must, and makes new ones.
+type daemon struct {
+	path     string
+	log      *Log
+	tell     *notifier
+	engine   *understand.Engine
+	first    *config.Config // what the model was loaded with
+	requests chan *reload   // taken while a pipeline runs
+	now      atomic.Pointer[running]
+}
+
+// running is what works at present. Its fields do not change.
+type running struct {
+	config    *config.Config
+	pipeline  *pipeline.Pipeline
+	publisher *mqtt.Publisher
 }
 
 // Run is the daemon: it works until ctx ends and then stops within five
 // seconds. Parts start in the order model, broker, publisher, pipeline and stop
 // in the reverse; what one part cannot do never stops another.
-func Run(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
-	tell := newNotifier(log)
+func Run(ctx context.Context, o RunOptions) error {
+	c, log := o.Config, o.Log
+	tell := newNotifier(log.Logger)
 	tell.status("loading the model")
 	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Drafter: c.Model.Drafter, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context}
-	engine, err := model.open(log)
+	engine, err := model.open(log.Logger)
 	if err != nil {
 		return err
 	}
-	defer release(engine, log)
-
-	url := c.Broker.URL
-	if url == "" {
-		b, err := broker.Start(broker.Options{Addr: c.Broker.Listen, Log: log})
-		if err != nil {
-			return fmt.Errorf("%w (broker.listen), or set broker.url to use a broker that runs already", err)
-		}
-		defer func() { err = errors.Join(err, b.Close()) }()
-		url = b.URL()
-	}
-	publisher, err := newPublisher(c, url, log)
-	if err != nil {
-		return err
-	}
-	led := newLight(c.LED.Pin, openLamp, log)
-	defer led.close()
-	p, err := newPipeline(c, engine, publisher, led, log)
-	if err != nil {
-		return err
-	}
-
-	stopPublisher := inBackground(func(ctx context.Context) { _ = publisher.Run(ctx) }) // it never fails
-	defer stopPublisher()
-	stopTelling := inBackground(func(ctx context.Context) { tell.keep(ctx, p, publisher) })
-	defer stopTelling()
-	tell.ready()
-	log.Info("sensed runs", "node", c.Node, "sources", len(c.Sources), "model", engine.Model())
+	defer release(engine, log.Logger)
+	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, requests: make(chan *reload)}
+	defer inBackground(func(ctx context.Context) { d.hangups(ctx, o.Hangup) })()
 	context.AfterFunc(ctx, tell.stopping)
-	if err := p.Run(ctx); err != nil {
+	if err := d.serve(ctx, c); err != nil {
 		return err
 	}
 	log.Info("sensed stops")
+	return nil
+}
+
+// serve works until ctx ends, from one reload to the next.
+func (d *daemon) serve(ctx context.Context, c *config.Config) (err error) {
+	var (
+		out    *line
+		before *config.Config // what to go back to
+		asked  *reload        // whoever waits for c to work
+	)
+	defer func() { err = errors.Join(err, out.close()) }()
+	for {
+		if !out.fits(c) {
+			err = out.close()
+			out = nil
+			if err == nil {
+				out, err = openLine(c, d.log.Logger)
+			}
+		}
+		var next *reload
+		if err == nil {
+			next, err = d.work(ctx, c, out, func() { asked.applied(d.log, before, c, d.first) })
+		}
+		switch {
+		case err != nil && !asked.done():
+			c = before
+			asked.refuse(d.log, fmt.Errorf("the new configuration does not work, going on with the old one: %w", err))
+			err, asked = nil, nil
+		case err != nil || next == nil:
+			return err
+		default:
+			before, c, asked = c, next.config, next
+		}
+	}
+}
+
+// work runs a pipeline until ctx ends or a reload with a good configuration,
+// which it returns. It calls begun when everything is made.
+func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun func()) (*reload, error) {
+	led := newLight(c.LED.Pin, openLamp, d.log.Logger)
+	defer led.close()
+	p, err := newPipeline(c, d.engine, out.publisher, led, d.log.Logger)
+	if err != nil {
+		return nil, err
+	}
+	d.now.Store(&running{c, p, out.publisher})
+	defer inBackground(func(ctx context.Context) { d.tell.keep(ctx, p, out.publisher) })()
+	begun()
+	d.tell.ready()
+	d.log.Info("sensed runs", "node", c.Node, "sources", len(c.Sources), "model", d.engine.Model())
+
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	ran := make(chan error, 1)
+	go func() { ran <- p.Run(working) }()
+	for {
+		select {
+		case err := <-ran:
+			return nil, err
+		case r := <-d.requests:
+			if !r.read(d) {
+				continue
+			}
+			d.tell.reloading()
+			stop()
+			if err := <-ran; err != nil {
+				r.refuse(d.log, fmt.Errorf("sensed ends, because what worked with the old configuration does not stop: %w", err))
+				return nil, err
+			}
+			return r, nil
+		}
+	}
+}
+
+// line is what carries events outside: a publisher at work, and the broker
+// inside sensed if there is no other.
+type line struct {
+	config    *config.Config
+	broker    *broker.Broker // nil: another one
+	publisher *mqtt.Publisher
+	stop      func() // the publisher
+}
+
+func openLine(c *config.Config, log *slog.Logger) (_ *line, err error) {
+	l := &line{config: c}
+	url := c.Broker.URL
+	if url == "" {
+		if l.broker, err = broker.Start(broker.Options{Addr: c.Broker.Listen, Log: log}); err != nil {
+			return nil, fmt.Errorf("%w (broker.listen), or set broker.url to use a broker that runs already", err)
+		}
+		url = l.broker.URL()
+	}
+	if l.publisher, err = newPublisher(c, url, log); err != nil {
+		if l.broker != nil {
+			err = errors.Join(err, l.broker.Close())
+		}
+		return nil, err
+	}
+	l.stop = inBackground(func(ctx context.Context) { _ = l.publisher.Run(ctx) }) // it never fails
+	return l, nil
+}
+
+// fits tells whether the line serves that configuration, too.
+func (l *line) fits(c *config.Config) bool {
+	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "LED", "Log")) == 0
+}
+
+// close delivers the rest and says offline. A line that is not there is closed.
+func (l *line) close() error {
+	if l == nil {
+		return nil
+	}
+	l.stop()
+	if l.broker != nil {
+		return l.broker.Close()
+	}
 	return nil
 }
 

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"sensed/daemon/app"
 )
@@ -18,7 +21,8 @@ func runCommand() command {
 Opens the configured cameras and microphones, asks the model about them and
 publishes the answers to the configured MQTT broker, or to one of its own on
 this machine. A source that fails, or a broker that is not there, is tried again
-and stops nothing else. SIGTERM and SIGINT end it within five seconds.
+and stops nothing else. SIGHUP (or sensed reload) reads the configuration again
+and keeps the loaded model. SIGTERM and SIGINT end it within five seconds.
 
 Topics: sensed/NODE/status is online or offline; sensed/NODE/SOURCE/KIND carries
 events as JSON, KIND being caption, objects, transcript, answer, motion, sound,
@@ -45,7 +49,10 @@ mosquitto_sub -v -t 'sensed/#'`,
 					_, err := fmt.Fprintf(s.out, "%s is right: node %s, %d sources, %d triggers\n", *path, c.Node, len(c.Sources), len(c.Triggers))
 					return err
 				}
-				err = app.Run(ctx, c, app.NewLog(c.Log, s.err))
+				hangup := make(chan os.Signal, 1) // more than one are as good as one
+				signal.Notify(hangup, syscall.SIGHUP)
+				defer signal.Stop(hangup)
+				err = app.Run(ctx, app.RunOptions{Path: *path, Config: c, Log: app.NewLog(c.Log, s.err), Hangup: hangup})
 				if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 					return nil // a signal is how the daemon ends
 				}
