@@ -41,6 +41,8 @@ type Frame struct {
 	Image image.Image
 	// Name says which sample this is when the frame was replayed, else "".
 	Name string
+	// Thermal holds what a thermal camera measured, else nil.
+	Thermal *Thermal
 }
 
 // PCM is a chunk of sound: mono float32 in [-1, 1] at [SampleRate].
