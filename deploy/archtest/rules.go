@@ -38,6 +38,7 @@ var arrows = []arrow{
 	{"daemon/modelstore", []string{"kernels/gguf"}, "files on disk"},
 	{"devices/devicetest", []string{"devices"}, "the suite that every source passes"},
 	{"devices/portaudio", []string{"devices", "devices/wave"}, "a microphone has a rate of its own, and wave knows how to change it"},
+	{"devices/v4l2", []string{"devices", "devices/mjpeg"}, "most USB cameras send JPEG pictures"},
 	{"devices", []string{"devices"}, "a device knows its hardware and the shared values, so any program could use it"},
 	{"kernels/gemma4/verify", []string{"kernels/gemma4", "kernels/npy"}, "compares the model with another implementation's results"},
 	{"kernels/gemma4", []string{"kernels", "kernels/gguf", "kernels/tokenizer"}, "the model knows no instruction set; kernels know no model"},
