@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime/debug"
@@ -30,6 +31,7 @@ func wordsOf(k event.TaskKind) event.Kind {
 // more come.
 func (p *Pipeline) answerAll(ctx context.Context) {
 	for {
+		p.counts.turns.Add(1)
 		q, late, ok := p.desk.take()
 		p.refuse(late)
 		if !ok {
@@ -46,6 +48,7 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 	began := time.Now()
 	asking, cancel := context.WithTimeout(ctx, p.opts.Answer)
 	defer cancel()
+	p.counts.turns.Add(1)
 	p.counts.working.Store(true)
 	r, err := p.understand(asking, q)
 	q.close()
@@ -59,6 +62,9 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 		Prefill: millis(r.Timing.Prefill),
 		Decode:  millis(r.Timing.Decode),
 		Total:   millis(time.Since(q.since)),
+	}
+	if err == nil {
+		p.opts.Measured(r, *e.Latency)
 	}
 	switch {
 	case q.source.latch.private():
@@ -124,6 +130,10 @@ func (p *Pipeline) ask(q *question, latest bool) {
 		p.refuse([]dropped{{question: q, reason: schedule.Private}})
 		return
 	}
+	if why := p.relief.shape(q, time.Now()); why != "" {
+		p.refuse(p.desk.refuse(q, schedule.Throttled, why))
+		return
+	}
 	q.source.counts.asked.Add(1)
 	var deadline time.Time
 	if !q.source.Lossless {
@@ -142,11 +152,11 @@ func (p *Pipeline) refuse(ds []dropped) {
 		p.log.Debug("a question was dropped", "source", d.source.Name, "task", d.task.Name, "id", d.id, "reason", d.reason)
 		switch {
 		case d.reason == schedule.Newer && (!d.announced || d.successor == d.id),
-			d.reason == schedule.Full && !d.announced:
+			(d.reason == schedule.Full || d.reason == schedule.Throttled) && !d.announced:
 			continue
 		}
 		e := d.words()
-		e.Error = string(d.reason)
+		e.Error = cmp.Or(d.why, string(d.reason))
 		p.publish(e)
 	}
 }

@@ -69,8 +69,8 @@ func TestMotionThenWords(t *testing.T) {
 			t.Errorf("busy: %s", d)
 		}
 		wantStats := Stats{
-			Sources:  []SourceStats{{Name: "door", State: "ok", Seen: 4, Asked: 2, Answered: 2}},
-			Answered: 2, Published: 4, Drops: map[schedule.Count]uint64{},
+			Sources:  []SourceStats{{Name: "door", State: "ok", Seen: 4, Asked: 2, Answered: 2, Steps: 5}},
+			Answered: 2, Published: 4, Turns: 5, Drops: map[schedule.Count]uint64{},
 		}
 		if d := cmp.Diff(wantStats, s); d != "" {
 			t.Errorf("stats (-want +got):\n%s", d)

@@ -41,6 +41,8 @@ func (q *question) close() {
 type dropped struct {
 	*question
 	reason schedule.Reason
+	// why says more than the reason; it may be empty.
+	why string
 	// successor is the id of the question that took its place, if that is why.
 	successor string
 }
@@ -73,6 +75,14 @@ func (d *desk) add(q *question, deadline time.Time, latest bool) []dropped {
 		Source: q.source.Name, Task: q.task.Name, Class: q.class,
 		Since: now, Deadline: deadline, Latest: latest, Work: q,
 	}), q.id)
+}
+
+// refuse counts a question that may not wait.
+func (d *desk) refuse(q *question, r schedule.Reason, why string) []dropped {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue.Refuse(schedule.Job[*question]{Source: q.source.Name, Task: q.task.Name, Work: q}, r)
+	return []dropped{{question: q, reason: r, why: why}}
 }
 
 // take waits for the question that goes first. ok is false when none will come.

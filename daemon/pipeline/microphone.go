@@ -64,7 +64,7 @@ func (s *source) listen(ctx context.Context) (err error) {
 	defer e.flush()
 	for {
 		if s.Lossless {
-			if err := s.p.desk.idle(ctx, s.Name); err != nil {
+			if err := s.idle(ctx); err != nil {
 				return err
 			}
 		}

@@ -120,6 +120,12 @@ type Options struct {
 	// Busy, when set, is told when the model begins (true) and ends (false) to
 	// work; it must not block.
 	Busy func(bool)
+	// Measured, when set, is told of each question that the model answered; it
+	// must not block.
+	Measured func(event.Result, event.Latency)
+	// Relief, when set, says how much less is to be asked at present; it may be
+	// called from several goroutines and must not block.
+	Relief func() Relief
 	// NewID names what happens; by default a time-ordered unique text.
 	NewID func() string
 
@@ -141,6 +147,7 @@ type Pipeline struct {
 	sources  []*source
 	triggers []*trigger
 	counts   counts
+	relief   relief
 	started  atomic.Bool
 	// publishing ends when Run does: events still go out while all else stops.
 	publishing context.Context
@@ -152,7 +159,7 @@ func New(o Options) (*Pipeline, error) {
 		return nil, errors.New("pipeline: an engine, a publisher and a log are required")
 	}
 	o = o.withDefaults()
-	p := &Pipeline{opts: o, log: o.Log, publishing: context.Background()}
+	p := &Pipeline{opts: o, log: o.Log, relief: relief{now: o.Relief}, publishing: context.Background()}
 	byName := map[string]*source{}
 	depth := o.QueueDepth
 	for _, s := range o.Sources {
@@ -194,6 +201,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Busy == nil {
 		o.Busy = func(bool) {}
+	}
+	if o.Measured == nil {
+		o.Measured = func(event.Result, event.Latency) {}
 	}
 	if o.QueueDepth <= 0 {
 		o.QueueDepth = 8

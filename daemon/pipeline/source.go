@@ -52,6 +52,8 @@ func (s *source) door() *latch { return &s.latch }
 // session opens the device, works until an error and closes it. A panic is an
 // error of this source.
 func (s *source) session(ctx context.Context) (err error) {
+	s.counts.steps.Add(1)
+	defer s.counts.steps.Add(1)
 	defer func() {
 		if v := recover(); v != nil {
 			s.p.log.Error("a source panicked", "source", s.Name, "panic", v, "stack", string(debug.Stack()))
@@ -71,8 +73,19 @@ func (s *source) closeDevice(c io.Closer) {
 	}
 }
 
+// idle waits until no question of the source waits, or ctx ends.
+func (s *source) idle(ctx context.Context) error {
+	s.counts.patient.Store(true)
+	defer func() {
+		s.counts.steps.Add(1)
+		s.counts.patient.Store(false)
+	}()
+	return s.p.desk.idle(ctx, s.Name)
+}
+
 // delivered notes that the device gave something.
 func (s *source) delivered() {
+	s.counts.steps.Add(1)
 	if s.counts.seen.Add(1); !s.state.well() {
 		s.become(event.OK, "")
 	}

@@ -61,7 +61,10 @@ const (
 	Full     Reason = "too many questions of this source were waiting"
 	Late     Reason = "it waited too long for the model"
 	Stopping Reason = "sensed is stopping"
-	Private  Reason = "the source was closed for privacy"
+	// Throttled is counted by [Queue.Refuse]; what the board is short of is told
+	// beside it.
+	Throttled Reason = "the board is short of something"
+	Private   Reason = "the source was closed for privacy"
 )
 
 // Defaults of [Options].
@@ -220,6 +223,9 @@ func (q *Queue[T]) Remove(source string, r Reason) []Dropped[T] {
 	})
 	return out
 }
+
+// Refuse counts a job that may not wait at all.
+func (q *Queue[T]) Refuse(j Job[T], r Reason) Dropped[T] { return q.count(j, r) }
 
 // Len returns how many jobs wait.
 func (q *Queue[T]) Len() int { return len(q.waiting) }
