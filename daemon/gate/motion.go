@@ -18,7 +18,10 @@ type MotionOpts struct {
 	CoolDown time.Duration
 	// Absorb is how long something must stand still to become background [3s].
 	Absorb time.Duration
-	// Ignore are the places where nothing counts: a road, a tree, a clock.
+	// Zones are the places that count; none means everywhere.
+	Zones []Polygon
+	// Ignore are the places where nothing counts, also in a zone: a road, a
+	// tree, a clock.
 	Ignore []Polygon
 }
 
@@ -33,8 +36,8 @@ type Moved struct {
 	// source, another size, or a change of more than half the picture. A new
 	// picture counts as moving, except for the first.
 	New bool
-	// Area is the share of the picture (0..1, without the ignored places) that
-	// differs from the background.
+	// Area is the share (0..1) of the places that count which differs from the
+	// background.
 	Area float64
 	// Box encloses the parts that do; zero when there are none.
 	Box Box
@@ -67,7 +70,7 @@ const (
 type Motion struct {
 	sensitivity, minArea float64
 	coolDown, absorb     time.Duration
-	ignore               []Polygon
+	zones, ignore        []Polygon
 
 	size    image.Point // of the frames
 	w, h    int
@@ -109,6 +112,11 @@ func NewMotion(o MotionOpts) (*Motion, error) {
 	case o.CoolDown < 0 || o.Absorb < 0:
 		return nil, fmt.Errorf("motion gate: cool-down (%v) and absorb (%v) cannot be negative", o.CoolDown, o.Absorb)
 	}
+	for i, p := range o.Zones {
+		if err := p.Validate(); err != nil {
+			return nil, fmt.Errorf("motion gate: zone %d: %w", i+1, err)
+		}
+	}
 	for i, p := range o.Ignore {
 		if err := p.Validate(); err != nil {
 			return nil, fmt.Errorf("motion gate: ignored place %d: %w", i+1, err)
@@ -116,7 +124,7 @@ func NewMotion(o MotionOpts) (*Motion, error) {
 	}
 	return &Motion{
 		sensitivity: o.Sensitivity, minArea: o.MinArea,
-		coolDown: o.CoolDown, absorb: o.Absorb, ignore: o.Ignore,
+		coolDown: o.CoolDown, absorb: o.Absorb, zones: o.Zones, ignore: o.Ignore,
 	}, nil
 }
 
@@ -139,7 +147,7 @@ func (m *Motion) Push(t time.Time, img image.Image) Moved {
 		return m.state(t, Moved{New: true, Area: 1, Box: Box{0, 0, 1, 1}})
 	}
 
-	if m.cells == 0 { // everything is ignored
+	if m.cells == 0 { // nothing counts
 		return Moved{}
 	}
 	fit := m.light()
@@ -178,12 +186,16 @@ func (m *Motion) resize(w, h int) {
 	m.mean, m.noise, m.last = make([]float32, n), make([]float32, n), make([]float32, n)
 	m.fore, m.clean, m.masked = make([]bool, n), make([]bool, n), make([]bool, n)
 	m.stillAt = make([]time.Time, n)
+	zones, ignored := newRaster(w, h), newRaster(w, h)
+	for _, p := range m.zones {
+		zones.fill(p)
+	}
+	for _, p := range m.ignore {
+		ignored.fill(p)
+	}
 	m.cells = 0
 	for i := range m.masked {
-		x, y := (float64(i%w)+0.5)/float64(w), (float64(i/w)+0.5)/float64(h)
-		for _, p := range m.ignore {
-			m.masked[i] = m.masked[i] || p.contains(x, y)
-		}
+		m.masked[i] = ignored.set[i] || len(m.zones) > 0 && !zones.set[i]
 		if !m.masked[i] {
 			m.cells++
 		}

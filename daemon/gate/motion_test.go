@@ -3,6 +3,7 @@ package gate
 import (
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -242,6 +243,18 @@ func TestMotionMask(t *testing.T) {
 	if got := m.Push(at.Add(tick), s.picture()); !got.Started || got.Box.X1 < 0.5 {
 		t.Errorf("a thing in the other half: %+v", got)
 	}
+	// The right half counts, but not its lower half.
+	right, lower := Polygon{{0.5, 0}, {1, 0}, {1, 1}, {0.5, 1}}, Polygon{{0, 0.5}, {1, 0.5}, {1, 1}, {0, 1}}
+	zoned, s := newMotion(t, MotionOpts{Zones: []Polygon{right}, Ignore: []Polygon{lower}}), newStage()
+	at = settle(t, zoned, s, 6)
+	s.things = []image.Rectangle{image.Rect(50, 100, 250, 400), image.Rect(400, 250, 600, 400)}
+	if got := zoned.Push(at, s.picture()); got.Moving || got.Area != 0 {
+		t.Errorf("things outside of the zone, and in it where it is ignored: %+v", got)
+	}
+	s.things = []image.Rectangle{image.Rect(400, 100, 500, 200)}
+	if got := zoned.Push(at.Add(tick), s.picture()); !got.Started || math.Abs(got.Area-4.*100*100/(640*480)) > 0.01 {
+		t.Errorf("a thing in the zone: %+v", got)
+	}
 	all := newMotion(t, MotionOpts{Ignore: []Polygon{{{0, 0}, {1, 0}, {1, 1}, {0, 1}}}})
 	all.Push(epoch, s.picture())
 	s.phase = 2
@@ -263,7 +276,11 @@ func TestMotionPictureTypes(t *testing.T) {
 		"Gray": func(y *image.YCbCr) image.Image {
 			return &image.Gray{Pix: y.Y, Stride: y.YStride, Rect: y.Rect}
 		},
-		"RGBA":  func(y *image.YCbCr) image.Image { return Paint(paletteless{y}, []Polygon{{{0, 0}, {0, 0}, {0, 0}}}) },
+		"RGBA": func(y *image.YCbCr) image.Image {
+			c := image.NewRGBA(y.Rect)
+			draw.Draw(c, c.Rect, y, image.Point{}, draw.Src)
+			return c
+		},
 		"other": func(y *image.YCbCr) image.Image { return paletteless{y} },
 		"part of a larger one": func(y *image.YCbCr) image.Image {
 			big := image.NewGray(image.Rect(-5, -7, 800, 600))
@@ -316,6 +333,7 @@ func TestMotionOptsAreChecked(t *testing.T) {
 		"sensitivity": {Sensitivity: 2},
 		"area":        {MinArea: math.NaN()},
 		"cool-down":   {CoolDown: -1},
+		"zone 1":      {Zones: []Polygon{{{0, 0}, {1, 1}}}},
 		"place 1":     {Ignore: []Polygon{{{0, 0}, {1, 1}}}},
 		"corner 2":    {Ignore: []Polygon{{{0, 0}, {1, 1.5}, {0, 1}}}},
 	} {

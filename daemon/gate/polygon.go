@@ -1,17 +1,17 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
-	"image"
-	"image/color"
-	"image/draw"
+	"slices"
 )
 
 // Point is a place in a picture: (0, 0) is its upper left, (1, 1) its lower
 // right corner.
 type Point struct{ X, Y float64 }
 
-// Polygon is a closed outline of at least three corners.
+// Polygon is a closed outline of at least three corners. Where it crosses
+// itself, everything that it goes around belongs to it.
 type Polygon []Point
 
 // Validate says what is wrong with a polygon from a configuration.
@@ -27,100 +27,92 @@ func (p Polygon) Validate() error {
 	return nil
 }
 
-// contains says whether a place is inside, by the even-odd rule.
-func (p Polygon) contains(x, y float64) bool {
-	in := false
+// crossing is where an edge of a polygon crosses a horizontal line: downwards
+// (1) or upwards (-1).
+type crossing struct {
+	x   float64
+	way int
+}
+
+// crossings returns where the polygon crosses the line at y, from left to right.
+func (p Polygon) crossings(to []crossing, y float64) []crossing {
+	to = to[:0]
 	for i, j := 0, len(p)-1; i < len(p); j, i = i, i+1 {
-		a, b := p[i], p[j]
-		if (a.Y > y) != (b.Y > y) && x < a.X+(y-a.Y)/(b.Y-a.Y)*(b.X-a.X) {
-			in = !in
+		a, b := p[j], p[i]
+		switch {
+		case a.Y <= y && b.Y > y:
+			to = append(to, crossing{a.X + (y-a.Y)/(b.Y-a.Y)*(b.X-a.X), 1})
+		case b.Y <= y && a.Y > y:
+			to = append(to, crossing{a.X + (y-a.Y)/(b.Y-a.Y)*(b.X-a.X), -1})
 		}
 	}
-	return in
+	slices.SortFunc(to, func(a, b crossing) int { return cmp.Compare(a.x, b.x) })
+	return to
 }
 
-// Paint returns a copy of the picture with everything inside the polygons
-// black, so that nobody further on ever sees it; with no polygons, the picture
-// itself. A pixel is inside when any part of it may be: the outline is widened
-// by one pixel. YCbCr pictures stay YCbCr (a shared chroma sample is grey when
-// any of its pixels is black), all others become RGBA.
-func Paint(img image.Image, polygons []Polygon) image.Image {
-	if len(polygons) == 0 {
-		return img
-	}
-	b := img.Bounds()
-	if b.Empty() {
-		return img
-	}
-	if src, ok := img.(*image.YCbCr); ok {
-		dst := image.NewYCbCr(b, src.SubsampleRatio)
-		for y := b.Min.Y; y < b.Max.Y; y++ {
-			s, d := src.YOffset(b.Min.X, y), dst.YOffset(b.Min.X, y)
-			copy(dst.Y[d:d+b.Dx()], src.Y[s:])
-			for x := b.Min.X; x < b.Max.X; x++ {
-				s, d := src.COffset(x, y), dst.COffset(x, y)
-				dst.Cb[d], dst.Cr[d] = src.Cb[s], src.Cr[s]
+// raster is a picture of yes and no.
+type raster struct {
+	w, h int
+	set  []bool
+}
+
+func newRaster(w, h int) *raster { return &raster{w: w, h: h, set: make([]bool, w*h)} }
+
+// fill sets the pixels whose middle lies in a polygon.
+func (r *raster) fill(p Polygon) {
+	var cs []crossing
+	for y := range r.h {
+		cs = p.crossings(cs, (float64(y)+0.5)/float64(r.h))
+		around := 0
+		for i := 0; i+1 < len(cs); i++ {
+			if around += cs[i].way; around == 0 {
+				continue
 			}
-		}
-		hidden(b, polygons, func(x, y int) {
-			dst.Y[dst.YOffset(x, y)] = 0
-			dst.Cb[dst.COffset(x, y)], dst.Cr[dst.COffset(x, y)] = 128, 128
-		})
-		return dst
-	}
-	dst := image.NewRGBA(b)
-	draw.Draw(dst, b, img, b.Min, draw.Src)
-	hidden(b, polygons, func(x, y int) { dst.SetRGBA(x, y, color.RGBA{A: 255}) })
-	return dst
-}
-
-// hidden calls f for every pixel that a polygon touches.
-func hidden(b image.Rectangle, polygons []Polygon, f func(x, y int)) {
-	w, h := b.Dx(), b.Dy()
-	inside := make([]bool, (w+2)*(h+2)) // with a border of one pixel
-	for _, p := range polygons {
-		for y := -1; y <= h; y++ {
-			for x := -1; x <= w; x++ {
-				if p.contains((float64(x)+0.5)/float64(w), (float64(y)+0.5)/float64(h)) {
-					inside[(y+1)*(w+2)+x+1] = true
+			// The middle of pixel x is at (x+0.5)/w.
+			from, to := cs[i].x*float64(r.w)-0.5, cs[i+1].x*float64(r.w)-0.5
+			for x := max(0, int(from)); x < r.w && float64(x) < to; x++ {
+				if float64(x) >= from {
+					r.set[y*r.w+x] = true
 				}
 			}
 		}
-		outline(p, w, h, func(x, y int) { inside[(y+1)*(w+2)+x+1] = true })
-	}
-	for y := range h {
-		for x := range w {
-			near := false
-			for dy := 0; dy <= 2 && !near; dy++ {
-				for dx := 0; dx <= 2 && !near; dx++ {
-					near = inside[(y+dy)*(w+2)+x+dx]
-				}
-			}
-			if near {
-				f(b.Min.X+x, b.Min.Y+y)
-			}
-		}
 	}
 }
 
-// outline calls f for the pixels along the edges, so that a sliver that misses
-// every pixel centre is hidden too.
-func outline(p Polygon, w, h int, f func(x, y int)) {
+// trace sets the pixels along the edges of a polygon, or some beside them: none
+// that an edge touches is further than one pixel from one that is set.
+func (r *raster) trace(p Polygon) {
 	for i, a := range p {
 		b := p[(i+1)%len(p)]
-		steps := 2*max(abs(int((b.X-a.X)*float64(w))), abs(int((b.Y-a.Y)*float64(h)))) + 2
-		for s := 0; s <= steps; s++ {
+		dx, dy := (b.X-a.X)*float64(r.w), (b.Y-a.Y)*float64(r.h)
+		steps := 2*int(max(dx, -dx, dy, -dy)) + 2
+		for s := range steps + 1 {
 			t := float64(s) / float64(steps)
-			x := int((a.X + t*(b.X-a.X)) * float64(w))
-			y := int((a.Y + t*(b.Y-a.Y)) * float64(h))
-			f(min(max(x, 0), w-1), min(max(y, 0), h-1))
+			x, y := int(a.X*float64(r.w)+t*dx), int(a.Y*float64(r.h)+t*dy)
+			r.set[min(max(y, 0), r.h-1)*r.w+min(max(x, 0), r.w-1)] = true
 		}
 	}
 }
 
-func abs(x int) int {
-	if x < 0 {
-		return -x
+// widen sets the eight neighbours of all that is set.
+func (r *raster) widen() {
+	row := make([]bool, r.w)
+	for y := range r.h {
+		line := r.set[y*r.w : (y+1)*r.w]
+		copy(row, line)
+		for x, in := range row {
+			if in {
+				line[max(0, x-1)], line[min(r.w-1, x+1)] = true, true
+			}
+		}
 	}
-	return x
+	above, here := make([]bool, r.w), make([]bool, r.w)
+	for y := range r.h {
+		line := r.set[y*r.w : (y+1)*r.w]
+		copy(here, line)
+		for x := range line {
+			line[x] = line[x] || above[x] || y+1 < r.h && r.set[(y+1)*r.w+x]
+		}
+		above, here = here, above
+	}
 }
