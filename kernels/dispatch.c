@@ -28,9 +28,12 @@ static struct workspace workspace_in(void *scratch) {
 // Up to SLOW rows of activations are bound by reading the weights. There are
 // two ways to read them fast: place tells of the first; ahead is the second,
 // for Q6_K, whose superblocks are each read in several places.
+// A packed tile needs neither: it is one stretch of memory.
 enum { SLOW = 8, SLOW_CHUNK = 256 };
 
-static inline int spreads(const struct product *p, int t) { return t <= SLOW && p->rows % TILE == 0 && p->encoding != ENC_Q6_K; }
+static inline int spreads(const struct product *p, int t) {
+  return !p->packed && t <= SLOW && p->rows % TILE == 0 && p->encoding != ENC_Q6_K;
+}
 
 // ahead asks for the part of the next tile that corresponds to columns
 // c .. c+count-1 of this one, in the order of memory.
@@ -108,19 +111,58 @@ static inline int place(const struct product *p, int spread, int tile, int r) {
   return spread ? r * stretch + (tile + r) % stretch : tile * TILE + r;
 }
 
+// multiply_packed multiplies the packed tile at row[0].
+static void multiply_packed(const struct kernel_table *k, const struct product *p, const struct input *in,
+                            const uint8_t *const row[TILE], struct workspace s) {
+  few_fn *few = in->t <= MOST_FEW ? k->few_packed[p->encoding] : 0;
+  int group = group_columns(p->encoding), chunk = few ? FEW_CHUNK : CHUNK;
+  gemm_fn *gemm = group == 16 ? k->gemm_group16 : k->gemm_group32;
+  if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
+  for (int c = 0; c < p->cols; c += chunk) {
+    int count = p->cols - c < chunk ? p->cols - c : chunk;
+    struct activations x = columns_from(in->rounded, c);
+    if (few) {
+      few(row, c, count, x, p->cols, in->t, s.acc);
+      continue;
+    }
+    k->unpack_packed[p->encoding](row, c, count, s.panel);
+    gemm(s.panel, count, x, p->cols, in->t, s.acc);
+  }
+}
+
+// multiply_panels multiplies a tile of float weights that were rounded and
+// packed: its bytes are a panel as they lie there.
+static void multiply_panels(const struct kernel_table *k, const struct product *p, const struct input *in,
+                            const uint8_t *tile, struct workspace s) {
+  const float *scales = (const float *)(const void *)(tile + (size_t)p->cols * TILE);
+  for (int c = 0; c < p->cols; c += CHUNK) {
+    int count = p->cols - c < CHUNK ? p->cols - c : CHUNK, n = count / 32 * TILE;
+    memcpy(s.panel.s, scales + (size_t)c / 32 * TILE, (size_t)n * sizeof(float));
+    for (int i = 0; i < n; i++) s.panel.b[i] = s.panel.s[i] * -k->round_offset;
+    struct panel panel = {(uint8_t *)(uintptr_t)tile + (size_t)c * TILE, s.panel.s, s.panel.b};
+    k->gemm_round(panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
+  }
+}
+
 static void multiply(const struct kernel_table *k, const struct product *p, const struct input *in, int first, int last, void *scratch) {
   struct workspace s = workspace_in(scratch);
   int spread = spreads(p, in->t);
+  size_t packed_bytes = p->packed ? packed_tile_bytes(k, p->row_bytes, p->encoding, p->round, p->cols) : 0;
   for (int tile = first; tile < last; tile++) {
-    int asks = in->t <= SLOW && !spread && !p->pick && p->rows - tile * TILE >= 2 * TILE;
+    int asks = in->t <= SLOW && !p->packed && !spread && !p->pick && p->rows - tile * TILE >= 2 * TILE;
     int rows = p->rows - tile * TILE < TILE ? p->rows - tile * TILE : TILE;
     const uint8_t *row[TILE]; // a short last tile computes its last row again
-    for (int r = 0; r < TILE; r++) {
+    if (p->packed) row[0] = p->packed + (size_t)tile * packed_bytes;
+    for (int r = 0; r < TILE && !p->packed; r++) {
       size_t at = (size_t)place(p, spread, tile, r < rows ? r : rows - 1);
       row[r] = p->data + (p->pick ? (size_t)p->pick[at] : at) * p->row_bytes;
     }
     memset(s.acc, 0, (size_t)in->t * TILE * sizeof *s.acc);
-    if (in->t <= MOST_FEW && k->few[p->encoding]) {
+    if (p->packed && p->round) {
+      multiply_panels(k, p, in, row[0], s);
+    } else if (p->packed) {
+      multiply_packed(k, p, in, row, s);
+    } else if (in->t <= MOST_FEW && k->few[p->encoding]) {
       multiply_few(k, p, in, row, s, asks);
     } else if (k->unpack[p->encoding]) {
       multiply_quantized(k, p, in, row, s, asks);
@@ -140,10 +182,10 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
   }
 }
 
-void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, const uint8_t *packed, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
                     float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
                     void *scratch) {
-  struct product p = {data, row_bytes, encoding, round, pick, rows, cols, out};
+  struct product p = {data, pick ? 0 : packed, row_bytes, encoding, round, pick, rows, cols, out};
   struct input in = {x, {q, d, m32, m16}, t};
   multiply(k, &p, &in, first, last, scratch);
 }

@@ -29,31 +29,29 @@ INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, struct a
   }
 }
 
-INLINE void q4_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
-                 __m512 *total, const int n) {
-  for (int c = 0; c < count; c += 32) {
-    struct group g = group_q4_0(row, (size_t)((first + c) / 32) * BYTES_Q4_0);
-    add(total, g.word, g.s, g.b, x, cols, c, n, 32);
+// BLOCKS32 makes the product with an encoding whose blocks are one group.
+#define BLOCKS32(type, bytes)                                                                                          \
+  INLINE void type(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) { \
+    for (int c = 0; c < count; c += 32) {                                                                              \
+      struct group g = group_##type(w, (size_t)((first + c) / 32) * (bytes));                                          \
+      add(total, g.word, g.s, g.b, x, cols, c, n, 32);                                                                 \
+    }                                                                                                                  \
   }
-}
+BLOCKS32(q4_0, BYTES_Q4_0)
+BLOCKS32(q4_1, BYTES_Q4_1)
+BLOCKS32(q5_0, BYTES_Q5_0)
+BLOCKS32(q5_1, BYTES_Q5_1)
+BLOCKS32(q8_0, BYTES_Q8_0)
+BLOCKS32(iq4_nl, BYTES_IQ4_NL)
 
-INLINE void q8_0(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
-                 __m512 *total, const int n) {
-  for (int c = 0; c < count; c += 32) {
-    struct group g = group_q8_0(row, (size_t)((first + c) / 32) * BYTES_Q8_0);
-    add(total, g.word, g.s, g.b, x, cols, c, n, 32);
-  }
-}
-
-INLINE void q4_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
-                 __m512 *total, const int n) {
+INLINE void q4_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q4_K;
     _Alignas(64) float s[8 * TILE], b[8 * TILE];
-    scales_k45(row, block, s, b);
+    scales_k45(w, block, s, b);
     for (int pair = 0; pair < 4; pair++) {
       __m512i low[8], high[8];
-      pair_q4_k(row, block, pair, low, high);
+      pair_q4_k(w, block, pair, low, high);
       const float *sp = s + pair * 2 * TILE, *bp = b + pair * 2 * TILE;
       add(total, low, _mm512_load_ps(sp), _mm512_load_ps(bp), x, cols, c + pair * 64, n, 32);
       add(total, high, _mm512_load_ps(sp + TILE), _mm512_load_ps(bp + TILE), x, cols, c + pair * 64 + 32, n, 32);
@@ -63,16 +61,15 @@ INLINE void q4_k(const uint8_t *const row[TILE], int first, int count, struct ac
 
 // The groups of 16 are added in the order of their columns, so two quarters
 // are unpacked before the first is used.
-INLINE void q6_k(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,
-                 __m512 *total, const int n) {
+INLINE void q6_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
     _Alignas(64) float s[16 * TILE], b[16 * TILE];
-    scales_q6_k(row, block, s, b);
+    scales_q6_k(w, block, s, b);
     for (int half = 0; half < 2; half++) {
       __m512i q[2][16];
-      quarter_q6_k(row, block, half, 0, q[0]);
-      quarter_q6_k(row, block, half, 1, q[1]);
+      quarter_q6_k(w, block, half, 0, q[0]);
+      quarter_q6_k(w, block, half, 1, q[1]);
 #pragma GCC unroll 8
       for (int g = 0; g < 8; g++) {
         int at = half * 8 + g;
@@ -82,20 +79,46 @@ INLINE void q6_k(const uint8_t *const row[TILE], int first, int count, struct ac
   }
 }
 
-#define FEW(type)                                                                                                       \
-  void few_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, \
-                               float *acc) {                                                                            \
-    __m512 total[4];                                                                                                    \
-    for (int i = 0; i < t; i++) total[i] = _mm512_loadu_ps(acc + i * TILE);                                             \
-    switch (t) {                                                                                                        \
-    case 1: type(row, first, count, x, cols, total, 1); break;                                                          \
-    case 2: type(row, first, count, x, cols, total, 2); break;                                                          \
-    case 3: type(row, first, count, x, cols, total, 3); break;                                                          \
-    case 4: type(row, first, count, x, cols, total, 4); break;                                                          \
-    }                                                                                                                   \
-    for (int i = 0; i < t; i++) _mm512_storeu_ps(acc + i * TILE, total[i]);                                             \
+// Q5_K is Q4_K with a fifth bit: bit g of byte i of the high bits belongs to
+// value i of group g.
+INLINE void q5_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
+  for (int c = 0; c < count; c += 256) {
+    size_t block = (size_t)((first + c) / 256) * BYTES_Q5_K;
+    _Alignas(64) float s[8 * TILE], b[8 * TILE];
+    scales_k45(w, block, s, b);
+    for (int pair = 0; pair < 4; pair++) {
+      __m512i low[8], high[8];
+      pair_q5_k(w, block, pair, low, high);
+      const float *sp = s + pair * 2 * TILE, *bp = b + pair * 2 * TILE;
+      add(total, low, _mm512_load_ps(sp), _mm512_load_ps(bp), x, cols, c + pair * 64, n, 32);
+      add(total, high, _mm512_load_ps(sp + TILE), _mm512_load_ps(bp + TILE), x, cols, c + pair * 64 + 32, n, 32);
+    }
   }
+}
+
+#define SUMS(type, w)                                                                      \
+  {                                                                                        \
+    __m512 total[MOST_FEW];                                                                \
+    for (int i = 0; i < t; i++) total[i] = _mm512_loadu_ps(acc + i * TILE);                \
+    switch (t) {                                                                           \
+    case 1: type(w, first, count, x, cols, total, 1); break;                               \
+    case 2: type(w, first, count, x, cols, total, 2); break;                               \
+    case 3: type(w, first, count, x, cols, total, 3); break;                               \
+    case 4: type(w, first, count, x, cols, total, 4); break;                               \
+    }                                                                                      \
+    for (int i = 0; i < t; i++) _mm512_storeu_ps(acc + i * TILE, total[i]);                \
+  }
+#define FEW(type)                                                                                                              \
+  void few_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t,    \
+                               float *acc) SUMS(type, ((struct tile){row, 0}))                                                 \
+  void few_packed_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,    \
+                                      int t, float *acc) SUMS(type, ((struct tile){row, 1}))
 FEW(q4_0)
+FEW(q4_1)
+FEW(q5_0)
+FEW(q5_1)
 FEW(q8_0)
+FEW(iq4_nl)
 FEW(q4_k)
+FEW(q5_k)
 FEW(q6_k)

@@ -8,3 +8,12 @@
 //
 // All matrices are row-major. T counts rows of activations (tokens, patches).
 package kernels
+
+import "fmt"
+
+// same guards code that trusts its lengths.
+func same(a, b int) {
+	if a != b {
+		panic(fmt.Sprintf("kernels: rows of %d and %d values", a, b))
+	}
+}

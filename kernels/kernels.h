@@ -62,6 +62,15 @@ static inline struct activations activations_from(struct activations x, int i, i
   return x;
 }
 
+// A packed tile has the bytes of the 16 rows side by side: of each block in
+// turn the first item of every row, then the second item of every row, and so
+// on. An item is four bytes, or the two of a lone binary16. So byte i of a row
+// lies in the tile from byte 16 i on, beside its like, and a load brings what
+// else would have to be turned around. It has the size of the rows.
+//
+// Functions that take 16 rows have a twin, in the table's packed members, that
+// takes the start of a packed tile as row[0] and does not look at the others.
+
 // unpack_fn unpacks columns first .. first+count-1 of the 16 rows into a
 // panel; both are whole blocks of the encoding and count <= CHUNK.
 typedef void unpack_fn(const uint8_t *const row[TILE], int first, int count, struct panel to);
@@ -118,6 +127,8 @@ struct kernel_table {
   float_unpack_fn *float_unpack[ENC_COUNT];
   one_fn *one[ENC_COUNT];               // null: take few
   few_fn *few[ENC_COUNT];               // null: unpack and gemm
+  unpack_fn *unpack_packed[ENC_COUNT];  // null: packing gains nothing
+  few_fn *few_packed[ENC_COUNT];        // null: unpack_packed and gemm
   gemm_fn *gemm_group32, *gemm_group16; // columns that share a scale
   // gemm_signed32, when set, takes the encodings in signed_encodings, whose unpack yields signed q.
   gemm_fn *gemm_signed32;
@@ -126,6 +137,7 @@ struct kernel_table {
   // gemm_round, with a scale for each 32. count is a multiple of 32.
   void (*round_panel)(const float *w, int count, struct panel to);
   gemm_fn *gemm_round;
+  float round_offset; // what round_panel adds to q and takes off again with b
   float_gemm_fn *float_gemm;
   attention_fn *attention;
   // quantize rounds n (a multiple of 32) floats to activations.
@@ -182,6 +194,7 @@ const struct kernel_table *kernels_dotprod(void);
 // product is one weight matrix of a multiplication.
 struct product {
   const uint8_t *data; // encoded rows
+  const uint8_t *packed; // the same in packed tiles, or rounded ones; null: take data
   size_t row_bytes;
   int encoding;
   int round; // float weights are rounded to 8 bits on the way
@@ -201,12 +214,23 @@ struct input {
 // multiply_tiles computes the tiles first .. last-1 of a product of an encoded
 // matrix with t rows, into out[t][rows]. The rounded rows are read for quantised
 // or rounded weights, else x. With pick, row i of the product is row pick[i] of
-// the matrix. scratch holds scratch_bytes(t) bytes, 64-byte
+// the matrix. packed is null or what pack_tiles made of all rows; it is not
+// read with pick. scratch holds scratch_bytes(t) bytes. Both are 64-byte
 // aligned.
-void multiply_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
+void multiply_tiles(const struct kernel_table *k, const uint8_t *data, const uint8_t *packed, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
                     float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
                     void *scratch);
 size_t scratch_bytes(int t);
+
+// packed_tile_bytes returns the size of a packed tile, 0 when packing such a
+// matrix gains nothing.
+size_t packed_tile_bytes(const struct kernel_table *k, size_t row_bytes, int encoding, int round, int cols);
+
+// pack_tiles writes the tiles first .. last-1 of a matrix to to, 64-byte
+// aligned. A short last tile has its last row again. Float weights with round
+// set become a rounded tile: all the bytes of its panel, then all the scales.
+void pack_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, int rows, int cols, int first, int last,
+                uint8_t *to, void *scratch);
 
 // attend runs one attention_task.
 void attend(const struct kernel_table *k, const float *q, const void *keys, const void *values, float *out, int q_stride,

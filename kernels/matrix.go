@@ -2,13 +2,15 @@ package kernels
 
 import (
 	"fmt"
+	"unsafe"
 
 	"sensed/kernels/gguf"
 	"sensed/kernels/ref"
 )
 
 // Matrix is a weight matrix of Rows by Cols in one of the GGUF encodings, used
-// where it is mapped: nothing is copied or packed.
+// where it is mapped. [Pool.Pack] makes another form of it, in which products
+// are faster.
 type Matrix struct {
 	Type       gguf.Type
 	Rows, Cols int
@@ -16,6 +18,7 @@ type Matrix struct {
 	data     []byte
 	rowBytes int
 	round    bool
+	packed   []byte // what Pack made, or nil
 }
 
 // NewMatrix wraps the encoded rows in data, which need no alignment and must
@@ -67,3 +70,43 @@ func (m *Matrix) encodedRow(r int) []byte {
 // Row writes the values of row r, exactly as encoded, to dst, which holds Cols
 // of them.
 func (m *Matrix) Row(dst []float32, r int) { ref.Dequantize(dst[:m.Cols], m.Type, m.encodedRow(r)) }
+
+// PackedBytes returns the size of the packed form of m for the processor of
+// this pool, 0 when packing gains nothing.
+func (p *Pool) PackedBytes(m *Matrix) int {
+	tiles := (m.Rows + tileRows - 1) / tileRows
+	return tiles * p.packedTileBytes(m)
+}
+
+// Pack writes the packed form of m to dst, which has PackedBytes bytes and
+// starts at a multiple of 64 bytes.
+func (p *Pool) Pack(dst []byte, m *Matrix) {
+	p.checkPacked(dst, m)
+	tile := p.packedTileBytes(m)
+	p.run(len(dst)/max(1, tile), func(worker, i int) { p.packTile(dst[i*tile:(i+1)*tile], m, worker, i) })
+}
+
+// Packed returns the same matrix with its packed form, which [Pool.Pack] made
+// of a matrix with the same contents and which must stay as it is while the
+// matrix is in use. Products come out the same, bit for bit.
+func (p *Pool) Packed(m *Matrix, packed []byte) *Matrix {
+	p.checkPacked(packed, m)
+	if len(packed) == 0 {
+		return m
+	}
+	q := *m
+	q.packed = packed
+	return &q
+}
+
+// checkPacked panics when packed has another size or alignment than it must
+// have, which is a mistake of the caller.
+func (p *Pool) checkPacked(packed []byte, m *Matrix) {
+	same(len(packed), p.PackedBytes(m))
+	if len(packed) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(packed)))%PackAlignment != 0 {
+		panic("kernels: packed weights do not start at a multiple of 64 bytes")
+	}
+}
+
+// PackAlignment is that of packed matrices, in bytes.
+const PackAlignment = 64

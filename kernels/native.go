@@ -9,6 +9,8 @@ package kernels
 
 #cgo noescape multiply_tiles
 #cgo nocallback multiply_tiles
+#cgo noescape pack_tiles
+#cgo nocallback pack_tiles
 #cgo noescape attend
 #cgo nocallback attend
 #cgo noescape run_quantize
@@ -140,11 +142,7 @@ func (p *Pool) multiply(products []Product, pick []int32, x []float32, t int) {
 	p.run(len(work), func(worker, i int) {
 		it := work[i]
 		q := products[it.product]
-		var round C.int
-		if q.W.rounds() {
-			round = 1
-		}
-		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), C.size_t(q.W.rowBytes), C.int(q.W.Type), round,
+		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), (*C.uint8_t)(unsafe.SliceData(q.W.packed)), C.size_t(q.W.rowBytes), C.int(q.W.Type), q.W.rounding(),
 			(*C.int32_t)(unsafe.SliceData(pick)), C.int(rows(q)), C.int(q.W.Cols), floats(q.Out), floats(x), (*C.int8_t)(unsafe.SliceData(s.q)),
 			floats(s.d), floats(s.m32), floats(s.m16), C.int(t), C.int(it.first), C.int(it.last), s.thread(worker, size))
 	})
@@ -155,6 +153,25 @@ func (p *Pool) matMulRows(out, x []float32, w *Matrix, pick []int32) {
 		p.round(x, 1, w.Cols)
 	}
 	p.multiply([]Product{{out, w}}, pick, x, 1)
+}
+
+// rounding is how C is told whether float weights are rounded.
+func (m *Matrix) rounding() C.int {
+	if m.round {
+		return 1
+	}
+	return 0
+}
+
+func (p *Pool) packedTileBytes(m *Matrix) int {
+	return int(C.packed_tile_bytes(p.scratch.isa.table, C.size_t(m.rowBytes), C.int(m.Type), m.rounding(), C.int(m.Cols)))
+}
+
+// packTile packs tile i of m.
+func (p *Pool) packTile(dst []byte, m *Matrix, worker, i int) {
+	s := &p.scratch
+	C.pack_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(m.data)), C.size_t(m.rowBytes), C.int(m.Type), m.rounding(), C.int(m.Rows), C.int(m.Cols),
+		C.int(i), C.int(i+1), (*C.uint8_t)(unsafe.SliceData(dst)), s.thread(worker, int(C.scratch_bytes(1))))
 }
 
 // round quantises t rows of x for the product that follows.
@@ -270,13 +287,6 @@ func Clamp(x []float32, lo, hi float32) { active().clamp(x, lo, hi) }
 func Narrow(out []uint16, x []float32) {
 	same(len(out), len(x))
 	active().narrow(out, x)
-}
-
-// same guards the C code, which trusts its lengths.
-func same(a, b int) {
-	if a != b {
-		panic(fmt.Sprintf("kernels: rows of %d and %d values", a, b))
-	}
 }
 
 func (s isa) rmsNorm(out, x, w []float32, eps float32) {

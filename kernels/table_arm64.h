@@ -3,7 +3,10 @@
 #include "kernels.h"
 #include "unpack_scalar.h"
 
-unpack_fn unpack_q4_0_neon, unpack_q8_0_neon, unpack_q4_k_neon, unpack_q5_k_neon, unpack_q6_k_neon, unpack_iq4_nl_neon, unpack_iq4_xs_neon;
+unpack_fn unpack_q4_0_neon, unpack_q4_1_neon, unpack_q5_0_neon, unpack_q5_1_neon, unpack_q8_0_neon,
+    unpack_q4_k_neon, unpack_q5_k_neon, unpack_q6_k_neon, unpack_iq4_nl_neon, unpack_iq4_xs_neon;
+unpack_fn unpack_packed_q4_0_neon, unpack_packed_q4_1_neon, unpack_packed_q5_0_neon, unpack_packed_q5_1_neon, unpack_packed_q8_0_neon,
+    unpack_packed_q4_k_neon, unpack_packed_q5_k_neon, unpack_packed_q6_k_neon, unpack_packed_iq4_nl_neon;
 float_unpack_fn unpack_f16_neon;
 gemm_fn INTEGER(gemm_group32), INTEGER(gemm_group16);
 float_gemm_fn float_gemm_neon;
@@ -16,9 +19,9 @@ const struct kernel_table *INTEGER(kernels)(void) {
       .unpack =
           {
               [ENC_Q4_0] = unpack_q4_0_neon,
-              [ENC_Q4_1] = unpack_q4_1_scalar,
-              [ENC_Q5_0] = unpack_q5_0_scalar,
-              [ENC_Q5_1] = unpack_q5_1_scalar,
+              [ENC_Q4_1] = unpack_q4_1_neon,
+              [ENC_Q5_0] = unpack_q5_0_neon,
+              [ENC_Q5_1] = unpack_q5_1_neon,
               [ENC_Q8_0] = unpack_q8_0_neon,
               [ENC_Q2_K] = unpack_q2_k_scalar,
               [ENC_Q3_K] = unpack_q3_k_scalar,
@@ -27,6 +30,18 @@ const struct kernel_table *INTEGER(kernels)(void) {
               [ENC_Q6_K] = unpack_q6_k_neon,
               [ENC_IQ4_NL] = unpack_iq4_nl_neon,
               [ENC_IQ4_XS] = unpack_iq4_xs_neon,
+          },
+      .unpack_packed =
+          {
+              [ENC_Q4_0] = unpack_packed_q4_0_neon,
+              [ENC_Q4_1] = unpack_packed_q4_1_neon,
+              [ENC_Q5_0] = unpack_packed_q5_0_neon,
+              [ENC_Q5_1] = unpack_packed_q5_1_neon,
+              [ENC_Q8_0] = unpack_packed_q8_0_neon,
+              [ENC_Q4_K] = unpack_packed_q4_k_neon,
+              [ENC_Q5_K] = unpack_packed_q5_k_neon,
+              [ENC_Q6_K] = unpack_packed_q6_k_neon,
+              [ENC_IQ4_NL] = unpack_packed_iq4_nl_neon,
           },
       .float_unpack =
           {

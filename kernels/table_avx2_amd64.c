@@ -2,7 +2,10 @@
 #include "kernels.h"
 #include "unpack_scalar.h"
 
-unpack_fn unpack_q4_0_avx2, unpack_q8_0_avx2, unpack_q4_k_avx2, unpack_q5_k_avx2, unpack_q6_k_avx2, unpack_iq4_nl_avx2, unpack_iq4_xs_avx2;
+unpack_fn unpack_q4_0_avx2, unpack_q4_1_avx2, unpack_q5_0_avx2, unpack_q5_1_avx2, unpack_q8_0_avx2,
+    unpack_q4_k_avx2, unpack_q5_k_avx2, unpack_q6_k_avx2, unpack_iq4_nl_avx2, unpack_iq4_xs_avx2;
+unpack_fn unpack_packed_q4_0_avx2, unpack_packed_q4_1_avx2, unpack_packed_q5_0_avx2, unpack_packed_q5_1_avx2, unpack_packed_q8_0_avx2,
+    unpack_packed_q4_k_avx2, unpack_packed_q5_k_avx2, unpack_packed_q6_k_avx2, unpack_packed_iq4_nl_avx2;
 float_unpack_fn unpack_f16_avx2;
 gemm_fn gemm_group32_avx2, gemm_group16_avx2, gemm_signed32_avx2;
 float_gemm_fn float_gemm_avx2;
@@ -15,9 +18,9 @@ const struct kernel_table *kernels_avx2(void) {
       .unpack =
           {
               [ENC_Q4_0] = unpack_q4_0_avx2,
-              [ENC_Q4_1] = unpack_q4_1_scalar,
-              [ENC_Q5_0] = unpack_q5_0_scalar,
-              [ENC_Q5_1] = unpack_q5_1_scalar,
+              [ENC_Q4_1] = unpack_q4_1_avx2,
+              [ENC_Q5_0] = unpack_q5_0_avx2,
+              [ENC_Q5_1] = unpack_q5_1_avx2,
               [ENC_Q8_0] = unpack_q8_0_avx2,
               [ENC_Q2_K] = unpack_q2_k_scalar,
               [ENC_Q3_K] = unpack_q3_k_scalar,
@@ -26,6 +29,18 @@ const struct kernel_table *kernels_avx2(void) {
               [ENC_Q6_K] = unpack_q6_k_avx2,
               [ENC_IQ4_NL] = unpack_iq4_nl_avx2,
               [ENC_IQ4_XS] = unpack_iq4_xs_avx2,
+          },
+      .unpack_packed =
+          {
+              [ENC_Q4_0] = unpack_packed_q4_0_avx2,
+              [ENC_Q4_1] = unpack_packed_q4_1_avx2,
+              [ENC_Q5_0] = unpack_packed_q5_0_avx2,
+              [ENC_Q5_1] = unpack_packed_q5_1_avx2,
+              [ENC_Q8_0] = unpack_packed_q8_0_avx2,
+              [ENC_Q4_K] = unpack_packed_q4_k_avx2,
+              [ENC_Q5_K] = unpack_packed_q5_k_avx2,
+              [ENC_Q6_K] = unpack_packed_q6_k_avx2,
+              [ENC_IQ4_NL] = unpack_packed_iq4_nl_avx2,
           },
       .float_unpack =
           {

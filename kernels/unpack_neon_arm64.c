@@ -5,12 +5,27 @@
 #include "kernels.h"
 #include "unpack_scalar.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
+// four is rows 4*part .. 4*part+3 of sixteen, or of the packed tile at row[0].
+// Functions are instances for either, as packed is a constant wherever they are
+// called.
+struct four {
+  const uint8_t *const *row;
+  int part, packed;
+};
+
 // rows4 loads 16 bytes at offset at of four rows and transposes them: to[j]
 // holds the j-th 32-bit word of each.
-static inline void rows4(const uint8_t *const *row, size_t at, uint8x16_t to[4]) {
+INLINE void rows4(struct four t, size_t at, uint8x16_t to[4]) {
+  if (t.packed) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) to[j] = vld1q_u8(t.row[0] + at * TILE + j * 64 + t.part * 16);
+    return;
+  }
   uint32x4_t lane[4];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) lane[i] = vreinterpretq_u32_u8(vld1q_u8(row[i] + at));
+  for (int i = 0; i < 4; i++) lane[i] = vreinterpretq_u32_u8(vld1q_u8(t.row[t.part * 4 + i] + at));
   uint64x2_t a = vreinterpretq_u64_u32(vtrn1q_u32(lane[0], lane[1])), b = vreinterpretq_u64_u32(vtrn2q_u32(lane[0], lane[1]));
   uint64x2_t c = vreinterpretq_u64_u32(vtrn1q_u32(lane[2], lane[3])), d = vreinterpretq_u64_u32(vtrn2q_u32(lane[2], lane[3]));
   to[0] = vreinterpretq_u8_u64(vtrn1q_u64(a, c));
@@ -20,77 +35,160 @@ static inline void rows4(const uint8_t *const *row, size_t at, uint8x16_t to[4])
 }
 
 // halves4 loads one binary16 at offset at of each row.
-static inline float32x4_t halves4(const uint8_t *const *row, size_t at) {
+INLINE float32x4_t halves4(struct four t, size_t at) {
   uint16_t h[4];
+  if (t.packed) {
+    memcpy(h, t.row[0] + at * TILE + t.part * 8, 8);
+  } else {
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) memcpy(h + i, row[i] + at, 2);
+    for (int i = 0; i < 4; i++) memcpy(h + i, t.row[t.part * 4 + i] + at, 2);
+  }
   return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h)));
 }
 
-static inline float32x4_t low_halves(uint32x4_t x) { return vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(x))); }
+INLINE float32x4_t low_halves(uint32x4_t x) { return vcvt_f32_f16(vreinterpret_f16_u16(vmovn_u32(x))); }
 
-static inline void put(uint8_t *q, int word, uint8x16_t x) { vst1q_u8(q + word * 64, x); }
-static inline uint8x16_t low4(uint8x16_t x) { return vandq_u8(x, vdupq_n_u8(15)); }
-static inline uint8x16_t high4(uint8x16_t x) { return vshrq_n_u8(x, 4); }
+INLINE void put(uint8_t *q, int word, uint8x16_t x) { vst1q_u8(q + word * 64, x); }
+INLINE uint8x16_t low4(uint8x16_t x) { return vandq_u8(x, vdupq_n_u8(15)); }
+INLINE uint8x16_t high4(uint8x16_t x) { return vshrq_n_u8(x, 4); }
 
 // bits2 moves the two bits at shift to positions 4 and 5, bit1 the one bit to 4.
-static inline uint8x16_t bits2(uint8x16_t x, int shift) {
+INLINE uint8x16_t bits2(uint8x16_t x, int shift) {
   return vshlq_n_u8(vandq_u8(vshlq_u8(x, vdupq_n_s8((int8_t)-shift)), vdupq_n_u8(3)), 4);
 }
-static inline uint8x16_t bit1(uint8x16_t x, int shift) {
+INLINE uint8x16_t bit1(uint8x16_t x, int shift) {
   return vshlq_n_u8(vandq_u8(vshlq_u8(x, vdupq_n_s8((int8_t)-shift)), vdupq_n_u8(1)), 4);
 }
 
-// QUARTERS makes an unpacking function from one of four rows, whose panel is
-// shifted to them.
-#define QUARTERS(type)                                                                                  \
-  void unpack_##type##_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {    \
-    for (int r = 0; r < TILE; r += 4)                                                                   \
-      type##_quarter(row + r, first, count, (struct panel){to.q + r * 4, to.s + r, to.b + r});          \
+// UNPACK makes the functions for sixteen rows and for a packed tile from one
+// for four rows, whose panel is shifted to them.
+#define UNPACK(type)                                                                                                              \
+  void unpack_##type##_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {                              \
+    for (int i = 0; i < 4; i++) type((struct four){row, i, 0}, first, count, (struct panel){to.q + i * 16, to.s + i * 4, to.b + i * 4}); \
+  }                                                                                                                               \
+  void unpack_packed_##type##_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {                       \
+    for (int i = 0; i < 4; i++) type((struct four){row, i, 1}, first, count, (struct panel){to.q + i * 16, to.s + i * 4, to.b + i * 4}); \
   }
 
-static void q4_0_quarter(const uint8_t *const *row, int first, int count, struct panel to) {
-  for (int g = 0; g < count / 32; g++) {
-    size_t block = (size_t)(first / 32 + g) * BYTES_Q4_0;
-    uint8x16_t word[4];
-    rows4(row, block + 2, word);
-    uint8_t *q = to.q + g * 32 * TILE;
+// group stores a group of 32 columns: word j holds columns 4j .. 4j+3.
+INLINE void group(struct panel to, int g, const uint8x16_t word[8], float32x4_t s, float32x4_t b) {
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; j++) put(to.q + g * 32 * TILE, j, word[j]);
+  vst1q_f32(to.s + g * TILE, s);
+  vst1q_f32(to.b + g * TILE, b);
+}
+
+// nibbles loads 32 values of four bits.
+INLINE void nibbles(struct four t, size_t at, uint8x16_t word[8]) {
+  uint8x16_t packed[4];
+  rows4(t, at, packed);
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-      put(q, j, low4(word[j]));
-      put(q, 4 + j, high4(word[j]));
-    }
-    float32x4_t d = halves4(row, block);
-    vst1q_f32(to.s + g * TILE, d);
-    vst1q_f32(to.b + g * TILE, vmulq_n_f32(d, -8));
+  for (int j = 0; j < 4; j++) {
+    word[j] = low4(packed[j]);
+    word[4 + j] = high4(packed[j]);
   }
 }
-QUARTERS(q4_0)
+
+// fifth puts the fifth bits of 32 values, bit i that of value i, on top of
+// their lower four.
+INLINE void fifth(uint8x16_t high, uint8x16_t word[8]) {
+  const uint8x16_t own = vreinterpretq_u8_u32((uint32x4_t){0, 0x04040404, 0x08080808, 0x0c0c0c0c});
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; j++) {
+    uint8x16_t copies = vqtbl1q_u8(high, vaddq_u8(own, vdupq_n_u8((uint8_t)(j / 2))));
+    uint8x16_t set = vtstq_u8(copies, vreinterpretq_u8_u32(vdupq_n_u32(j % 2 ? 0x80402010u : 0x08040201u)));
+    word[j] = vorrq_u8(word[j], vandq_u8(set, vdupq_n_u8(16)));
+  }
+}
+
+INLINE void q4_0(struct four t, int first, int count, struct panel to) {
+  for (int g = 0; g < count / 32; g++) {
+    size_t block = (size_t)(first / 32 + g) * BYTES_Q4_0;
+    uint8x16_t word[8];
+    nibbles(t, block + 2, word);
+    float32x4_t d = halves4(t, block);
+    group(to, g, word, d, vmulq_n_f32(d, -8));
+  }
+}
+UNPACK(q4_0)
+
+// head_and_min splits words of two binary16.
+INLINE void head_and_min(uint8x16_t head, float32x4_t *d, float32x4_t *m) {
+  *d = low_halves(vreinterpretq_u32_u8(head));
+  *m = low_halves(vshrq_n_u32(vreinterpretq_u32_u8(head), 16));
+}
+
+INLINE void q4_1(struct four t, int first, int count, struct panel to) {
+  for (int g = 0; g < count / 32; g++) {
+    size_t block = (size_t)(first / 32 + g) * BYTES_Q4_1;
+    uint8x16_t head[4], word[8];
+    float32x4_t d, m;
+    rows4(t, block, head);
+    nibbles(t, block + 4, word);
+    head_and_min(head[0], &d, &m);
+    group(to, g, word, d, m);
+  }
+}
+UNPACK(q4_1)
+
+INLINE void q5_0(struct four t, int first, int count, struct panel to) {
+  for (int g = 0; g < count / 32; g++) {
+    size_t block = (size_t)(first / 32 + g) * BYTES_Q5_0;
+    uint8x16_t high[4], word[8];
+    rows4(t, block + 2, high);
+    nibbles(t, block + 6, word);
+    fifth(high[0], word);
+    float32x4_t d = halves4(t, block);
+    group(to, g, word, d, vmulq_n_f32(d, -16));
+  }
+}
+UNPACK(q5_0)
+
+INLINE void q5_1(struct four t, int first, int count, struct panel to) {
+  for (int g = 0; g < count / 32; g++) {
+    size_t block = (size_t)(first / 32 + g) * BYTES_Q5_1;
+    uint8x16_t head[4], word[8];
+    float32x4_t d, m;
+    rows4(t, block, head);
+    nibbles(t, block + 8, word);
+    fifth(head[1], word);
+    head_and_min(head[0], &d, &m);
+    group(to, g, word, d, m);
+  }
+}
+UNPACK(q5_1)
 
 // Signed: see kernel_table.signed_encodings.
-static void q8_0_quarter(const uint8_t *const *row, int first, int count, struct panel to) {
+INLINE void iq4_nl(struct four t, int first, int count, struct panel to) {
+  static const int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  const uint8x16_t levels = vreinterpretq_u8_s8(vld1q_s8(values));
+  for (int g = 0; g < count / 32; g++) {
+    size_t block = (size_t)(first / 32 + g) * BYTES_IQ4_NL;
+    uint8x16_t word[8];
+    nibbles(t, block + 2, word);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) word[j] = vqtbl1q_u8(levels, word[j]);
+    group(to, g, word, halves4(t, block), vdupq_n_f32(0));
+  }
+}
+UNPACK(iq4_nl)
+
+// Signed too.
+INLINE void q8_0(struct four t, int first, int count, struct panel to) {
   for (int g = 0; g < count / 32; g++) {
     size_t block = (size_t)(first / 32 + g) * BYTES_Q8_0;
     uint8x16_t word[8];
-    rows4(row, block + 2, word);
-    rows4(row, block + 18, word + 4);
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; j++) put(to.q + g * 32 * TILE, j, word[j]);
-    vst1q_f32(to.s + g * TILE, halves4(row, block));
-    vst1q_f32(to.b + g * TILE, vdupq_n_f32(0));
+    rows4(t, block + 2, word);
+    rows4(t, block + 18, word + 4);
+    group(to, g, word, halves4(t, block), vdupq_n_f32(0));
   }
 }
-QUARTERS(q8_0)
+UNPACK(q8_0)
 
 // center makes an unsigned panel with offset 128 signed.
 static void center(int count, struct panel to) {
   for (int i = 0; i < count * TILE; i++) to.q[i] ^= 0x80;
   memset(to.b, 0, (size_t)(count / 32) * TILE * sizeof *to.b);
-}
-
-void unpack_iq4_nl_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {
-  unpack_iq4_nl_scalar(row, first, count, to);
-  center(count, to);
 }
 
 void unpack_iq4_xs_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {
@@ -100,9 +198,9 @@ void unpack_iq4_xs_neon(const uint8_t *const row[TILE], int first, int count, st
 
 // scales_k45 writes the eight scales and minima of a superblock of Q4_K or
 // Q5_K, whose first 16 bytes are d, dmin and twelve bytes of 6-bit numbers.
-static inline void scales_k45(const uint8_t *const *row, size_t block, float *s, float *b) {
+INLINE void scales_k45(struct four t, size_t block, float *s, float *b) {
   uint8x16_t head[4];
-  rows4(row, block, head);
+  rows4(t, block, head);
   uint32x4_t ds = vreinterpretq_u32_u8(head[0]);
   float32x4_t d = low_halves(ds), dmin = vnegq_f32(low_halves(vshrq_n_u32(ds, 16)));
   const uint8x16_t six = vdupq_n_u8(63);
@@ -118,14 +216,14 @@ static inline void scales_k45(const uint8_t *const *row, size_t block, float *s,
   }
 }
 
-static void q4_k_quarter(const uint8_t *const *row, int first, int count, struct panel to) {
+INLINE void q4_k(struct four t, int first, int count, struct panel to) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q4_K;
-    scales_k45(row, block, to.s + c / 32 * TILE, to.b + c / 32 * TILE);
+    scales_k45(t, block, to.s + c / 32 * TILE, to.b + c / 32 * TILE);
     for (int pair = 0; pair < 4; pair++) {
       uint8x16_t word[8];
-      rows4(row, block + 16 + pair * 32, word);
-      rows4(row, block + 32 + pair * 32, word + 4);
+      rows4(t, block + 16 + pair * 32, word);
+      rows4(t, block + 32 + pair * 32, word + 4);
       uint8_t *q = to.q + (c + pair * 64) * TILE;
 #pragma GCC unroll 8
       for (int j = 0; j < 8; j++) {
@@ -135,19 +233,19 @@ static void q4_k_quarter(const uint8_t *const *row, int first, int count, struct
     }
   }
 }
-QUARTERS(q4_k)
+UNPACK(q4_k)
 
-static void q5_k_quarter(const uint8_t *const *row, int first, int count, struct panel to) {
+INLINE void q5_k(struct four t, int first, int count, struct panel to) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q5_K;
-    scales_k45(row, block, to.s + c / 32 * TILE, to.b + c / 32 * TILE);
+    scales_k45(t, block, to.s + c / 32 * TILE, to.b + c / 32 * TILE);
     uint8x16_t high[8];
-    rows4(row, block + 16, high);
-    rows4(row, block + 32, high + 4);
+    rows4(t, block + 16, high);
+    rows4(t, block + 32, high + 4);
     for (int pair = 0; pair < 4; pair++) {
       uint8x16_t word[8];
-      rows4(row, block + 48 + pair * 32, word);
-      rows4(row, block + 64 + pair * 32, word + 4);
+      rows4(t, block + 48 + pair * 32, word);
+      rows4(t, block + 64 + pair * 32, word + 4);
       uint8_t *q = to.q + (c + pair * 64) * TILE;
       for (int j = 0; j < 8; j++) {
         put(q, j, vorrq_u8(low4(word[j]), bit1(high[j], pair * 2)));
@@ -156,14 +254,14 @@ static void q5_k_quarter(const uint8_t *const *row, int first, int count, struct
     }
   }
 }
-QUARTERS(q5_k)
+UNPACK(q5_k)
 
-static void q6_k_quarter(const uint8_t *const *row, int first, int count, struct panel to) {
+INLINE void q6_k(struct four t, int first, int count, struct panel to) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
-    float32x4_t d = halves4(row, block + 208);
+    float32x4_t d = halves4(t, block + 208);
     uint8x16_t scale[4];
-    rows4(row, block + 192, scale);
+    rows4(t, block + 192, scale);
     for (int g = 0; g < 16; g++) {
       int32x4_t sc = vshlq_s32(vreinterpretq_s32_u8(scale[g / 4]), vdupq_n_s32(24 - g % 4 * 8));
       float32x4_t s = vmulq_f32(d, vcvtq_f32_s32(vshrq_n_s32(sc, 24)));
@@ -173,9 +271,9 @@ static void q6_k_quarter(const uint8_t *const *row, int first, int count, struct
     for (int piece = 0; piece < 4; piece++) { // each half of the values: words 0..3 and 4..7 of each 32
       int side = piece / 2, part = piece % 2;
       uint8x16_t high[4], low[4], more[4];
-      rows4(row, block + 128 + side * 32 + part * 16, high);
-      rows4(row, block + side * 64 + part * 16, low);
-      rows4(row, block + side * 64 + 32 + part * 16, more);
+      rows4(t, block + 128 + side * 32 + part * 16, high);
+      rows4(t, block + side * 64 + part * 16, low);
+      rows4(t, block + side * 64 + 32 + part * 16, more);
       uint8_t *q = to.q + (c + side * 128 + part * 16) * TILE;
 #pragma GCC unroll 4
       for (int j = 0; j < 4; j++) {
@@ -187,14 +285,14 @@ static void q6_k_quarter(const uint8_t *const *row, int first, int count, struct
     }
   }
 }
-QUARTERS(q6_k)
+UNPACK(q6_k)
 
 void unpack_f16_neon(const uint8_t *const row[TILE], int first, int count, float *w) {
   for (int r = 0; r < TILE; r += 4) {
     int c = 0;
     for (; c + 8 <= count; c += 8) {
       uint8x16_t word[4];
-      rows4(row + r, (size_t)(first + c) * 2, word);
+      rows4((struct four){row, r / 4, 0}, (size_t)(first + c) * 2, word);
 #pragma GCC unroll 4
       for (int j = 0; j < 4; j++) {
         uint32x4_t x = vreinterpretq_u32_u8(word[j]);
@@ -202,6 +300,6 @@ void unpack_f16_neon(const uint8_t *const row[TILE], int first, int count, float
         vst1q_f32(w + (c + 2 * j + 1) * TILE + r, low_halves(vshrq_n_u32(x, 16)));
       }
     }
-    for (; c < count; c++) vst1q_f32(w + c * TILE + r, halves4(row + r, (size_t)(first + c) * 2));
+    for (; c < count; c++) vst1q_f32(w + c * TILE + r, halves4((struct four){row, r / 4, 0}, (size_t)(first + c) * 2));
   }
 }

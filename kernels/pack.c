@@ -1,0 +1,66 @@
+// Packed tiles: see kernels.h.
+#include <string.h>
+
+#include "kernels.h"
+
+static size_t block_bytes(int encoding) {
+  switch (encoding) {
+  case ENC_Q4_0: return BYTES_Q4_0;
+  case ENC_Q4_1: return BYTES_Q4_1;
+  case ENC_Q5_0: return BYTES_Q5_0;
+  case ENC_Q5_1: return BYTES_Q5_1;
+  case ENC_Q8_0: return BYTES_Q8_0;
+  case ENC_Q4_K: return BYTES_Q4_K;
+  case ENC_Q5_K: return BYTES_Q5_K;
+  case ENC_Q6_K: return BYTES_Q6_K;
+  case ENC_IQ4_NL: return BYTES_IQ4_NL;
+  }
+  return 0;
+}
+
+size_t packed_tile_bytes(const struct kernel_table *k, size_t row_bytes, int encoding, int round, int cols) {
+  if (round) return (size_t)cols * TILE + (size_t)cols / 32 * TILE * sizeof(float);
+  return k->unpack_packed[encoding] ? TILE * row_bytes : 0;
+}
+
+// weave puts the blocks of sixteen rows side by side, item by item. An odd
+// binary16 lies at the end of a block of Q6_K and at the start of all others.
+static void weave(const uint8_t *const row[TILE], size_t row_bytes, int encoding, uint8_t *to) {
+  size_t bytes = block_bytes(encoding);
+  int leads = bytes % 4 == 2 && encoding != ENC_Q6_K;
+  for (size_t block = 0; block < row_bytes; block += bytes) {
+    for (size_t at = 0, size; at < bytes; at += size) {
+      size = (at == 0 && leads) || bytes - at < 4 ? 2 : 4;
+      for (int r = 0; r < TILE; r++, to += size) memcpy(to, row[r] + block + at, size);
+    }
+  }
+}
+
+// round_tile rounds sixteen rows of floats to bytes and scales.
+static void round_tile(const struct kernel_table *k, const uint8_t *const row[TILE], int encoding, int cols, uint8_t *to, void *scratch) {
+  uint8_t *scales = to + (size_t)cols * TILE;
+  float *floats = scratch, *offsets = floats + FLOAT_CHUNK * TILE;
+  for (int c = 0; c < cols; c += FLOAT_CHUNK) {
+    int count = cols - c < FLOAT_CHUNK ? cols - c : FLOAT_CHUNK;
+    struct panel panel = {to + (size_t)c * TILE, (float *)(void *)scales + (size_t)c / 32 * TILE, offsets};
+    k->float_unpack[encoding](row, c, count, floats);
+    k->round_panel(floats, count, panel);
+  }
+}
+
+void pack_tiles(const struct kernel_table *k, const uint8_t *data, size_t row_bytes, int encoding, int round, int rows, int cols, int first, int last,
+                uint8_t *to, void *scratch) {
+  size_t size = packed_tile_bytes(k, row_bytes, encoding, round, cols);
+  for (int tile = first; tile < last; tile++, to += size) {
+    const uint8_t *row[TILE];
+    for (int r = 0; r < TILE; r++) {
+      int at = tile * TILE + r;
+      row[r] = data + (size_t)(at < rows ? at : rows - 1) * row_bytes;
+    }
+    if (round) {
+      round_tile(k, row, encoding, cols, to, scratch);
+    } else {
+      weave(row, row_bytes, encoding, to);
+    }
+  }
+}
