@@ -33,6 +33,7 @@ type Config struct {
 	Model    Model
 	Sources  []Source
 	Triggers []Trigger
+	Switches []Switch
 	LED      LED
 	Log      Log
 
@@ -126,8 +127,12 @@ type Trigger struct {
 	Starts   []string // names of sources
 }
 
-// LED is lit while the model works. Without a pin there is none.
-type LED struct{ Pin string }
+// LED names the pins of lights; empty: there is none.
+type LED struct {
+	Pin        string // lit while the model works
+	Microphone string // lit while a microphone is open
+	Camera     string // lit while a camera is open
+}
 
 // Log says what is logged to standard error.
 type Log struct {

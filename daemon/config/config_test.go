@@ -49,8 +49,13 @@ func TestSampleIsComplete(t *testing.T) {
 			},
 		},
 		Triggers: []Trigger{{Pin: "GPIO17", Edge: "falling", Pull: "up", Debounce: 50 * time.Millisecond, Starts: []string{"door", "hall"}}},
-		LED:      LED{Pin: "GPIO27"},
-		Log:      Log{Level: "info", Format: "text"},
+		Switches: []Switch{
+			{Pin: "GPIO5", Role: "privacy", Press: "hold", Active: "low", Pull: "up", Debounce: 50 * time.Millisecond, Sources: []string{"door", "hall"}},
+			{Pin: "GPIO6", Role: "mute", Press: "toggle", Active: "low", Pull: "up", Debounce: 50 * time.Millisecond},
+			{Pin: "GPIO13", Role: "talk", Press: "hold", Active: "low", Pull: "up", Debounce: 50 * time.Millisecond, Sources: []string{"hall"}},
+		},
+		LED: LED{Pin: "GPIO27", Microphone: "GPIO23", Camera: "GPIO24"},
+		Log: Log{Level: "info", Format: "text"},
 	}
 	if d := cmp.Diff(want, c, ignore); d != "" {
 		t.Errorf("the sample reads differently (-want +got):\n%s", d)
@@ -154,6 +159,27 @@ func TestGoodBrokers(t *testing.T) {
 	for _, u := range []string{"mqtt://h", "mqtt://h:1883/", "mqtts://[::1]:8883", "ws://h/mqtt", "wss://h:443/", "unix:///run/m.sock"} {
 		if _, err := Parse("f", []byte("broker: {url: '"+u+"'}")); err != nil {
 			t.Errorf("%s: %v", u, err)
+		}
+	}
+}
+
+func TestSwitched(t *testing.T) {
+	c, err := Parse("f", []byte(`
+sources:
+  - {name: door, source: "scene:"}
+  - {name: hall, source: "portaudio:"}
+  - {name: yard, source: "wav:x.wav"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, s := range map[string]Switch{
+		"door hall yard": {Role: "privacy"},
+		"hall yard":      {Role: "mute"},
+		"door":           {Role: "privacy", Sources: []string{"door"}},
+	} {
+		if got := strings.Join(c.Switched(s), " "); got != want {
+			t.Errorf("%+v switches %q, want %q", s, got, want)
 		}
 	}
 }

@@ -24,7 +24,12 @@ func (r *reader) config(n ast.Node, c *Config) {
 			r.trigger(n, path, &t)
 			c.Triggers = append(c.Triggers, t)
 		})},
-		{"led", func(n ast.Node, path string) { r.mapping(n, path, []field{{"pin", r.text(&c.LED.Pin)}}) }},
+		{"switches", r.list(func(n ast.Node, path string) {
+			s := defaultSwitch()
+			r.pinSwitch(n, path, &s)
+			c.Switches = append(c.Switches, s)
+		})},
+		{"led", func(n ast.Node, path string) { r.led(n, path, &c.LED) }},
 		{"log", func(n ast.Node, path string) {
 			r.mapping(n, path, []field{{"level", r.text(&c.Log.Level)}, {"format", r.text(&c.Log.Format)}})
 		}},

@@ -55,24 +55,17 @@ func (c *Config) check() []Problem {
 		}
 		sources = append(sources, s.Name)
 	}
-	var pins []string
 	for i, t := range c.Triggers {
 		path := fmt.Sprintf("triggers[%d]", i)
 		k.trigger(path, t, sources)
 		if slices.Contains(sources, t.Pin) && t.Pin != "" {
 			k.wrong(path+".pin", fmt.Sprintf("a source is named %q too, and both publish under their name", t.Pin), "rename the source")
 		}
-		if slices.Contains(pins, t.Pin) && t.Pin != "" {
-			k.wrong(path+".pin", fmt.Sprintf("another trigger has the pin %s too", t.Pin), "name all sources under one")
-		}
-		pins = append(pins, t.Pin)
 	}
-	if c.LED.Pin != "" {
-		k.pin("led.pin", c.LED.Pin)
-		if slices.Contains(pins, c.LED.Pin) {
-			k.wrong("led.pin", fmt.Sprintf("%s is a trigger", c.LED.Pin), "use another pin for the LED")
-		}
+	for i, s := range c.Switches {
+		k.pinSwitch(fmt.Sprintf("switches[%d]", i), s, sources)
 	}
+	k.pins()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
 	return k.problems
@@ -266,14 +259,9 @@ func (k *checker) gate(path string, g Gate, sense Sense) {
 }
 
 func (k *checker) trigger(path string, t Trigger, sources []string) {
-	if t.Pin == "" {
-		k.wrong(path+".pin", "it names no pin", "write for example pin: GPIO17")
-	} else {
-		k.pin(path+".pin", t.Pin)
-	}
 	k.oneOf(path+".edge", t.Edge, "rising", "falling", "both")
 	k.oneOf(path+".pull", t.Pull, "up", "down", "none")
-	k.between(path+".debounce", t.Debounce, 0, 10*time.Second)
+	k.between(path+".debounce", t.Debounce, 0, time.Second)
 	for i, s := range t.Starts {
 		if !slices.Contains(sources, s) {
 			k.wrong(fmt.Sprintf("%s.starts[%d]", path, i), fmt.Sprintf("no source is named %q", s), suggest(s, sources))
