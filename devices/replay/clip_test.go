@@ -245,33 +245,6 @@ func TestOpenClipCancelled(t *testing.T) {
 	}
 }
 
-func FuzzY4M(f *testing.F) {
-	for _, s := range []string{
-		"YUV4MPEG2 W2 H2 F10:1 C420jpeg\nFRAME\n123456FRAME\n123456",
-		"YUV4MPEG2 W3 H3 F30000:1001 Ip A1:1 C422 XYSCSS=422\nFRAME I\n123456789012345678",
-		"YUV4MPEG2 W1 H1 Cmono\nFRAME\n1", "YUV4MPEG2 W1 H1 C444\nFRAME\n1", "YUV4MPEG2 W-1 H1\n", "YUV4MPEG2 W99999999999999999999\n",
-		"YUV4MPEG2 W16384 H16384\nFRAME\n", "YUV4MPEG2 F1:0 W1 H1\n", "", "\n", "YUV4MPEG2 C\n",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		y, err := newY4M(bytes.NewReader(b), Limits{Side: 64, Memory: 1 << 16}.withDefaults())
-		if err != nil {
-			return
-		}
-		for range len(b) + 1 { // a frame takes a byte at least
-			img, err := y.frame()
-			if err != nil {
-				return
-			}
-			if img.Bounds().Dx() != y.width || img.Bounds().Dy() != y.height {
-				t.Fatalf("a frame is %v, the header says %dx%d", img.Bounds(), y.width, y.height)
-			}
-		}
-		t.Fatal("the stream does not end")
-	})
-}
-
 // The limits hold for videos too, before ffmpeg takes the memory.
 func TestClipLimits(t *testing.T) {
 	s, err := New(Opts{Path: video(t, 2, 10), Limits: Limits{Memory: 3000}})

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,20 +11,22 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"sensed/devices"
+	"sensed/devices/child"
+	"sensed/devices/stream"
 )
 
 // decoder is a running ffmpeg that turns a video file into pictures.
 type decoder struct {
 	name   string // of the video, for messages
+	run    *child.Process
 	fps    float64
 	frames chan image.Image // closed after the last picture, when err is set
 	err    error
-	cancel context.CancelFunc // ends ffmpeg
-	done   chan struct{}      // closed when ffmpeg and its reader have ended
+	stop   chan struct{} // closed when nobody wants more pictures
+	done   chan struct{} // closed when the reader has ended
 }
 
 // videoFilter gives full-range BT.601 pictures, which is what image.YCbCr
@@ -59,89 +60,86 @@ func regular(path string) error {
 // startDecoder runs program on the video at path.
 func startDecoder(program, path, filter string, lim Limits) (*decoder, error) {
 	name := filepath.Base(path)
-	exe, err := exec.LookPath(program)
-	if err != nil {
-		return nil, fmt.Errorf("%s is played by the program ffmpeg, which is not here: install it (sudo apt install ffmpeg): %w", name, err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, exe,
+	run, err := child.Start(child.Opts{Program: program, Args: []string{
 		"-nostdin", "-hide_banner", "-loglevel", "error",
 		// Only this file: a video may name others, on this machine or elsewhere.
 		"-protocol_whitelist", "file",
 		"-max_pixels", strconv.FormatInt(lim.Memory/3, 10),
-		"-i", "file:"+path,
+		"-i", "file:" + path,
 		"-map", "0:v:0", "-an", "-sn", "-dn",
 		"-vf", filter, "-fps_mode", "cfr",
-		"-f", "yuv4mpegpipe", "-strict", "-1", "pipe:1")
-	// A reader of our own: cmd.StdoutPipe would be closed by Wait.
-	r, w, err := os.Pipe()
-	if err != nil {
-		cancel()
-		return nil, err
+		"-f", "yuv4mpegpipe", "-strict", "-1", "pipe:1",
+	}})
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, fmt.Errorf("%s is played by the program ffmpeg, which is not here: install it (sudo apt install ffmpeg): %w", name, err)
 	}
-	said := &tail{}
-	cmd.Stdout, cmd.Stderr = w, said
-	cmd.WaitDelay = time.Second
-	err = cmd.Start()
-	_ = w.Close()
 	if err != nil {
-		cancel()
-		_ = r.Close()
-		return nil, fmt.Errorf("%s cannot be started: %w", exe, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	d := &decoder{name: name, frames: make(chan image.Image), cancel: cancel, done: make(chan struct{})}
-	go d.pump(ctx, cmd, r, said, lim)
+	d := &decoder{name: name, run: run, frames: make(chan image.Image), stop: make(chan struct{}), done: make(chan struct{})}
+	go d.pump(lim)
 	return d, nil
 }
 
 // pump reads pictures until the video or the decoder ends.
-func (d *decoder) pump(ctx context.Context, cmd *exec.Cmd, r *os.File, said *tail, lim Limits) {
+func (d *decoder) pump(lim Limits) {
 	defer close(d.done)
-	err := d.read(ctx, r, lim)
+	defer close(d.frames)
+	err := d.read(lim)
+	if errors.Is(err, context.Canceled) {
+		d.err = err
+		return
+	}
 	whole := errors.Is(err, io.EOF)
-	_ = r.Close() // an ffmpeg that still writes ends with a broken pipe
 	if !whole {
-		d.cancel()
+		d.run.Stop() // it may go on, and its words be cut off
 	}
-	wait := cmd.Wait()
-	switch {
-	case ctx.Err() != nil && (whole || errors.Is(err, context.Canceled)):
-		d.err = context.Canceled
-	case wait != nil || !whole:
-		reason := said.String()
-		if reason == "" && !whole {
-			reason = err.Error()
-		}
-		if reason == "" && wait != nil {
-			reason = wait.Error()
-		}
-		d.err = &BadFile{d.name, "cannot be played as a video (ffmpeg: " + reason + "): replace it", wait}
-	default:
+	exit := d.run.Exit()
+	if whole && exit == nil {
 		d.err = io.EOF
+		return
 	}
-	close(d.frames)
+	reason := d.run.Said()
+	switch {
+	case reason != "":
+	case !whole:
+		reason = err.Error()
+	default:
+		reason = exit.Error()
+	}
+	d.err = &BadFile{d.name, "cannot be played as a video (ffmpeg: " + reason + "): replace it", exit}
 }
 
 // read hands the pictures over. It returns io.EOF after the last.
-func (d *decoder) read(ctx context.Context, r io.Reader, lim Limits) error {
-	y, err := newY4M(r, lim)
+func (d *decoder) read(lim Limits) error {
+	y, err := stream.NewY4M(d.run, lim.Side, lim.Memory)
 	if err != nil {
-		return err
+		return d.stopped(err)
 	}
-	d.fps = y.fps
+	d.fps = y.FPS
 	if !(d.fps > 0 && d.fps <= MaxFPS) {
 		d.fps = 25
 	}
 	for {
-		img, err := y.frame()
+		data, err := y.Next(nil)
 		if err != nil {
-			return err
+			return d.stopped(err)
 		}
 		select {
-		case d.frames <- img:
-		case <-ctx.Done():
-			return ctx.Err()
+		case d.frames <- y.Image(data):
+		case <-d.stop:
+			return context.Canceled
 		}
+	}
+}
+
+// stopped returns context.Canceled for an error that came of close.
+func (d *decoder) stopped(err error) error {
+	select {
+	case <-d.stop:
+		return context.Canceled
+	default:
+		return err
 	}
 }
 
@@ -165,28 +163,7 @@ func (d *decoder) frame(ctx context.Context) (image.Image, error) {
 
 // close ends ffmpeg and waits for its end.
 func (d *decoder) close() {
-	d.cancel()
+	close(d.stop)
+	d.run.Stop()
 	<-d.done
-}
-
-// tail keeps the end of what a program says, on one line.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
-}
-
-const tailBytes = 300
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p[max(0, len(p)-tailBytes):]...)
-	t.b = t.b[max(0, len(t.b)-tailBytes):]
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(bytes.Join(bytes.Fields(t.b), []byte(" ")))
 }
