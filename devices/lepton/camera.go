@@ -116,14 +116,14 @@ func (d *Dev) look() (devices.Frame, bool) {
 
 // deliver makes a frame of new values.
 func (d *Dev) deliver(p *points) devices.Frame {
-	d.shown = slices.Clone(p.values) // given away with the frame: never written again
+	d.shown = append(d.shown[:0], p.values...)
 	d.seq++
 	if now := d.o.Clock.Now(); now.After(d.last) { // the clock may be set back
 		d.last = now
 	}
 	f := devices.Frame{Time: d.last, Seq: d.seq, Image: d.gain.picture(p)}
 	if d.degrees {
-		f.Thermal = &devices.Thermal{Width: p.width, Height: p.height, Centikelvin: d.shown}
+		f.Thermal = &devices.Thermal{Width: p.width, Height: p.height, Centikelvin: slices.Clone(p.values)} // given away
 	}
 	return f
 }

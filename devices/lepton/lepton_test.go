@@ -123,6 +123,25 @@ func checkThermal(t *testing.T, th *devices.Thermal, size image.Point) {
 	}
 }
 
+// Who got a frame may paint it over; the same picture does not come again.
+func TestFrameBelongsToItsReader(t *testing.T) {
+	m := newModule(devicetest.NewClock(epoch), false)
+	d := open(t, m, Opts{})
+	var last time.Time
+	for range 5 {
+		f, err := d.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if since := f.Time.Sub(last); since < 100*time.Millisecond {
+			t.Errorf("a picture came %v after the one before", since)
+		}
+		last = f.Time
+		clear(f.Thermal.Centikelvin)
+		clear(f.Image.(*image.Gray).Pix)
+	}
+}
+
 // A consumer that is slow makes the module lose its place; the camera finds it
 // again and does not deliver rubbish.
 func TestSlowConsumer(t *testing.T) {

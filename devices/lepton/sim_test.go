@@ -56,7 +56,7 @@ func (p port) Connect(f physic.Frequency, mode spi.Mode, bits int) (spi.Conn, er
 	if mode != spi.Mode3 || bits != 8 || f > MaxSpeed {
 		return nil, fmt.Errorf("connected with %v, mode %v, %d bits", f, mode, bits)
 	}
-	return wire{p.module}, nil
+	return wire(p), nil
 }
 
 type wire struct{ *module }
