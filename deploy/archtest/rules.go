@@ -76,6 +76,7 @@ var owners = []arrow{
 	{"github.com/gordonklaus/portaudio", []string{"devices/portaudio"}, "PortAudio needs cgo; everything else builds without"},
 	{"periph.io/x", []string{"devices/gpio", "devices/bus", "devices/lepton", "devices/arducam"}, "pins and buses are touched by their drivers only"},
 	{"github.com/goccy/go-yaml", []string{"daemon/config"}, "one format, read in one place"},
+	{"github.com/prometheus", []string{"daemon/health"}, "metrics are told in one place"},
 	{"github.com/coreos/go-systemd", []string{"daemon/app", "daemon/health", "daemon/sensed"}, "systemd is told by the daemon, not by its parts"},
 	{"github.com/gorilla/websocket", []string{"daemon/mqtt/...", "daemon/web"}, "connections are made at the edge"},
 }
