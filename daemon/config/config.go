@@ -30,11 +30,13 @@ type Config struct {
 	// Node names this machine in topics and events.
 	Node     string
 	Broker   Broker
+	Outbox   Outbox
 	Model    Model
 	Sources  []Source
 	Triggers []Trigger
 	Switches []Switch
 	LED      LED
+	Health   Health
 	Log      Log
 
 	name  string              // of the file, for messages
@@ -45,8 +47,10 @@ type Config struct {
 type Broker struct {
 	// URL of the broker: mqtt, mqtts, ws, wss or unix. Empty: the broker inside
 	// sensed, which listens at Listen.
-	URL    string
-	Listen string // host:port of the broker inside sensed
+	URL string
+	// Fallbacks are brokers to use, in this order, while the first cannot be.
+	Fallbacks []string
+	Listen    string // host:port of the broker inside sensed
 	// ClientID is how the broker knows us; empty: made from the node name.
 	ClientID string
 	Username string
@@ -56,6 +60,7 @@ type Broker struct {
 	CAFile       string // PEM certificates to trust instead of the system's
 	CertFile     string // PEM certificate to show to the broker
 	KeyFile      string // PEM key of CertFile
+	ServerName   string // name in the broker's certificate; empty: the host of the URL
 }
 
 // Model says which model answers. Without Text it is the bundled one.
@@ -134,10 +139,23 @@ type LED struct {
 	Camera     string // lit while a camera is open
 }
 
-// Log says what is logged to standard error.
+// Health says how sensed tells how it is doing.
+type Health struct {
+	// Socket of `sensed status` and `sensed reload`; empty: in the service's
+	// runtime folder.
+	Socket string
+	// Every is how often the state is published that says nothing new.
+	Every time.Duration
+	// Metrics is the host:port at which Prometheus may ask; empty: the socket only.
+	Metrics string
+}
+
+// Log says what is logged.
 type Log struct {
-	Level  string // debug, info, warn or error
-	Format string // text or json
+	Level string // debug, info, warn or error
+	// Format is text or json, on standard error; journal; or auto: the journal
+	// under systemd, else text.
+	Format string
 }
 
 // Default returns the configuration of an empty file: the bundled model, the
@@ -150,7 +168,8 @@ func Default() *Config {
 	return &Config{
 		Node:   NodeName(host),
 		Broker: Broker{Listen: "127.0.0.1:1883"},
-		Log:    Log{Level: "info", Format: "text"},
+		Health: Health{Every: time.Minute},
+		Log:    Log{Level: "info", Format: "auto"},
 		name:   "configuration",
 	}
 }

@@ -54,8 +54,9 @@ func TestSampleIsComplete(t *testing.T) {
 			{Pin: "GPIO6", Role: "mute", Press: "toggle", Active: "low", Pull: "up", Debounce: 50 * time.Millisecond},
 			{Pin: "GPIO13", Role: "talk", Press: "hold", Active: "low", Pull: "up", Debounce: 50 * time.Millisecond, Sources: []string{"hall"}},
 		},
-		LED: LED{Pin: "GPIO27", Microphone: "GPIO23", Camera: "GPIO24"},
-		Log: Log{Level: "info", Format: "text"},
+		LED:    LED{Pin: "GPIO27", Microphone: "GPIO23", Camera: "GPIO24"},
+		Health: Health{Every: time.Minute},
+		Log:    Log{Level: "info", Format: "auto"},
 	}
 	if d := cmp.Diff(want, c, ignore); d != "" {
 		t.Errorf("the sample reads differently (-want +got):\n%s", d)

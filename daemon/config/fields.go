@@ -13,6 +13,7 @@ func (r *reader) config(n ast.Node, c *Config) {
 	r.mapping(n, "", []field{
 		{"node", r.text(&c.Node)},
 		{"broker", func(n ast.Node, path string) { r.broker(n, path, &c.Broker) }},
+		{"outbox", func(n ast.Node, path string) { r.outbox(n, path, &c.Outbox) }},
 		{"model", func(n ast.Node, path string) { r.model(n, path, &c.Model) }},
 		{"sources", r.list(func(n ast.Node, path string) {
 			var s Source
@@ -30,6 +31,13 @@ func (r *reader) config(n ast.Node, c *Config) {
 			c.Switches = append(c.Switches, s)
 		})},
 		{"led", func(n ast.Node, path string) { r.led(n, path, &c.LED) }},
+		{"health", func(n ast.Node, path string) {
+			r.mapping(n, path, []field{
+				{"socket", r.text(&c.Health.Socket)},
+				{"every", r.duration(&c.Health.Every)},
+				{"metrics", r.text(&c.Health.Metrics)},
+			})
+		}},
 		{"log", func(n ast.Node, path string) {
 			r.mapping(n, path, []field{{"level", r.text(&c.Log.Level)}, {"format", r.text(&c.Log.Format)}})
 		}},
@@ -39,6 +47,11 @@ func (r *reader) config(n ast.Node, c *Config) {
 func (r *reader) broker(n ast.Node, path string, b *Broker) {
 	r.mapping(n, path, []field{
 		{"url", r.text(&b.URL)},
+		{"fallbacks", r.list(func(n ast.Node, path string) {
+			var url string
+			r.text(&url)(n, path)
+			b.Fallbacks = append(b.Fallbacks, url)
+		})},
 		{"listen", r.text(&b.Listen)},
 		{"client_id", r.text(&b.ClientID)},
 		{"username", r.text(&b.Username)},
@@ -46,6 +59,7 @@ func (r *reader) broker(n ast.Node, path string, b *Broker) {
 		{"ca_file", r.text(&b.CAFile)},
 		{"cert_file", r.text(&b.CertFile)},
 		{"key_file", r.text(&b.KeyFile)},
+		{"server_name", r.text(&b.ServerName)},
 	})
 }
 

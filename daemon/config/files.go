@@ -17,10 +17,8 @@ const maxPassword = 4096 // bytes of a password file
 // resolve makes the relative paths of the file start at its folder.
 func (c *Config) resolve(folder string) {
 	for _, p := range []*string{&c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile,
-		&c.Model.Text, &c.Model.Projector, &c.Model.Drafter, &c.Model.Profile} {
-		if *p != "" && !filepath.IsAbs(*p) {
-			*p = filepath.Join(folder, *p)
-		}
+		&c.Health.Socket, &c.Model.Text, &c.Model.Projector, &c.Model.Drafter, &c.Model.Profile, &c.Outbox.Path} {
+		*p = resolvePath(*p, folder)
 	}
 	for i := range c.Sources {
 		d := &c.Sources[i].Device
@@ -34,6 +32,7 @@ func (c *Config) resolve(folder string) {
 // are left to those who open them: a device may come later.
 func (c *Config) checkFiles() []Problem {
 	k := &checker{c: c}
+	k.resolveUsername()
 	if c.Broker.PasswordFile != "" {
 		if _, err := c.Password(); err != nil {
 			k.wrong("broker.password_file", err.Error(), "")

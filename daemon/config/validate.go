@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	maxName  = 64 // bytes of one level of a topic
-	maxTasks = 8  // of one source: each waits in the scheduler's queue
+	maxName   = 64  // bytes of one level of a topic
+	maxSocket = 107 // bytes of the path of a unix socket
+	maxTasks  = 8   // of one source: each waits in the scheduler's queue
 )
 
 // NodeName makes a name that may stand in a topic out of a host's name.
@@ -45,6 +46,7 @@ func (c *Config) check() []Problem {
 	k := &checker{c: c}
 	k.topicPart("node", c.Node)
 	k.broker()
+	k.outbox()
 	k.model()
 	var sources []string
 	for i, s := range c.Sources {
@@ -67,8 +69,22 @@ func (c *Config) check() []Problem {
 	}
 	k.pins()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
-	k.oneOf("log.format", c.Log.Format, "text", "json")
+	k.oneOf("log.format", c.Log.Format, "auto", "text", "json", "journal")
+	k.health()
 	return k.problems
+}
+
+func (k *checker) health() {
+	h := k.c.Health
+	k.between("health.every", h.Every, 10*time.Second, 24*time.Hour)
+	if len(h.Socket) > maxSocket {
+		k.wrong("health.socket", fmt.Sprintf("the path is longer than the %d bytes that a socket's may have", maxSocket), "write a shorter one")
+	}
+	if h.Metrics != "" {
+		if _, port, err := net.SplitHostPort(h.Metrics); err != nil || !isPort(port) {
+			k.wrong("health.metrics", fmt.Sprintf("%q is not an address to listen at", h.Metrics), "write host and port, such as 127.0.0.1:9464, or :9464 for all networks")
+		}
+	}
 }
 
 func (k *checker) broker() {
@@ -81,14 +97,20 @@ func (k *checker) broker() {
 				"write 127.0.0.1, or give the url of a broker of your own")
 		}
 		for _, f := range []struct{ name, value string }{{"client_id", b.ClientID}, {"username", b.Username}, {"password_file", b.PasswordFile},
-			{"ca_file", b.CAFile}, {"cert_file", b.CertFile}, {"key_file", b.KeyFile}} {
+			{"ca_file", b.CAFile}, {"cert_file", b.CertFile}, {"key_file", b.KeyFile}, {"server_name", b.ServerName}} {
 			if f.value != "" {
 				k.wrong("broker."+f.name, "it is of no use without broker.url", "give the url of the broker, or remove it")
 			}
 		}
+		if len(b.Fallbacks) > 0 {
+			k.wrong("broker.fallbacks", "they are of no use without broker.url", "move the first of them to url")
+		}
 		return
 	}
-	tls := k.brokerURL(b.URL)
+	tls := k.brokerURL("broker.url", b.URL)
+	for i, url := range b.Fallbacks {
+		tls = k.brokerURL(fmt.Sprintf("broker.fallbacks[%d]", i), url) || tls
+	}
 	if b.PasswordFile != "" && b.Username == "" {
 		k.wrong("broker.password_file", "a password without a username", "give broker.username too")
 	}
@@ -99,14 +121,13 @@ func (k *checker) broker() {
 		}
 		k.wrong("broker."+given, "it is of no use without "+missing, "give both or none")
 	}
-	if !tls && b.CAFile+b.CertFile+b.KeyFile != "" {
+	if !tls && b.CAFile+b.CertFile+b.KeyFile+b.ServerName != "" {
 		k.wrong("broker.url", "certificates are given, but the connection is not encrypted", "write mqtts:// or wss://")
 	}
 }
 
 // brokerURL checks the address and tells whether it is an encrypted one.
-func (k *checker) brokerURL(s string) (tls bool) {
-	const field = "broker.url"
+func (k *checker) brokerURL(field, s string) (tls bool) {
 	schemes := []string{"mqtt", "mqtts", "ws", "wss", "unix"}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || !strings.Contains(s, "://") {
