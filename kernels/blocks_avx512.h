@@ -229,9 +229,9 @@ INLINE void pair_q5_k(struct tile t, size_t block, int pair, __m512i low[8], __m
 
 // scales_q6_k writes the sixteen scales and offsets of a superblock.
 INLINE void scales_q6_k(struct tile t, size_t block, float *s, float *b) {
-  __m512 d = halves16(t, block + 208);
+  __m512 d = halves16(t, block + q6_k_parts(t.packed, 0, 0).d);
   __m512i scale[4];
-  rows16(t, block + 192, scale);
+  rows16(t, block + q6_k_parts(t.packed, 0, 0).scales, scale);
 #pragma GCC unroll 16
   for (int g = 0; g < 16; g++) {
     __m512i sc = _mm512_srai_epi32(_mm512_slli_epi32(scale[g / 4], 24 - g % 4 * 8), 24);
@@ -245,9 +245,10 @@ INLINE void scales_q6_k(struct tile t, size_t block, float *s, float *b) {
 // part, 2+part, 4+part and 6+part: their words are q[0..3], q[4..7] and so on.
 INLINE void quarter_q6_k(struct tile t, size_t block, int half, int part, __m512i q[16]) {
   __m512i high[4], low[4], more[4];
-  rows16(t, block + 128 + (size_t)half * 32 + (size_t)part * 16, high);
-  rows16(t, block + (size_t)half * 64 + (size_t)part * 16, low);
-  rows16(t, block + (size_t)half * 64 + 32 + (size_t)part * 16, more);
+  const struct q6_k_parts in = q6_k_parts(t.packed, half, part);
+  rows16(t, block + in.high, high);
+  rows16(t, block + in.low, low);
+  rows16(t, block + in.more, more);
 #pragma GCC unroll 4
   for (int j = 0; j < 4; j++) {
     q[j] = _mm512_or_si512(bits(low[j], 0, 15), _mm512_slli_epi32(bits(high[j], 0, 3), 4));

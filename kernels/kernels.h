@@ -35,6 +35,19 @@ enum {
 _Static_assert(BYTES_Q4_0 == 18 && BYTES_Q8_0 == 34 && BYTES_Q4_K == 144 && BYTES_Q5_K == 176 && BYTES_Q6_K == 210 &&
                BYTES_Q3_K == 110 && BYTES_Q2_K == 84 && BYTES_IQ4_XS == 136, "GGUF block sizes");
 
+// q6_k_parts tells where in a block of Q6_K what lies: the scale of all, the
+// sixteen scales, and for 128 values (half 0 or 1) and each second 16 of them
+// (part 0 or 1) their high bits and two times 16 bytes of low ones.
+struct q6_k_parts {
+  size_t d, scales, high, low, more;
+};
+static inline struct q6_k_parts q6_k_parts(int packed, int half, int part) {
+  size_t at = 18 + (size_t)(half * 2 + part) * 48;
+  if (packed) return (struct q6_k_parts){0, 2, at, at + 16, at + 32};
+  return (struct q6_k_parts){208, 192, 128 + (size_t)half * 32 + (size_t)part * 16, (size_t)half * 64 + (size_t)part * 16,
+                             (size_t)half * 64 + 32 + (size_t)part * 16};
+}
+
 // panel is an unpacked chunk of a tile of a quantised matrix: the weight of
 // row r, column c is s[c/group][r] * q + b[c/group][r] with q the byte at
 // q[(c/4)*64 + r*4 + c%4]. q is unsigned, or signed where the table says so
@@ -67,6 +80,9 @@ static inline struct activations activations_from(struct activations x, int i, i
 // on. An item is four bytes, or the two of a lone binary16. So byte i of a row
 // lies in the tile from byte 16 i on, beside its like, and a load brings what
 // else would have to be turned around. It has the size of the rows.
+//
+// The parts of a block of Q6_K come in another order, that of their use: see
+// q6_k_parts.
 //
 // Functions that take 16 rows have a twin, in the table's packed members, that
 // takes the start of a packed tile as row[0] and does not look at the others.

@@ -23,16 +23,32 @@ size_t packed_tile_bytes(const struct kernel_table *k, size_t row_bytes, int enc
   return k->unpack_packed[encoding] ? TILE * row_bytes : 0;
 }
 
-// weave puts the blocks of sixteen rows side by side, item by item. An odd
-// binary16 lies at the end of a block of Q6_K and at the start of all others.
+// weave_items appends bytes at..at+bytes-1 of sixteen rows, item by item.
+static uint8_t *weave_items(const uint8_t *const row[TILE], size_t at, size_t bytes, size_t item, uint8_t *to) {
+  for (size_t end = at + bytes; at < end; at += item)
+    for (int r = 0; r < TILE; r++, to += item) memcpy(to, row[r] + at, item);
+  return to;
+}
+
+// weave packs sixteen rows.
 static void weave(const uint8_t *const row[TILE], size_t row_bytes, int encoding, uint8_t *to) {
   size_t bytes = block_bytes(encoding);
-  int leads = bytes % 4 == 2 && encoding != ENC_Q6_K;
   for (size_t block = 0; block < row_bytes; block += bytes) {
-    for (size_t at = 0, size; at < bytes; at += size) {
-      size = (at == 0 && leads) || bytes - at < 4 ? 2 : 4;
-      for (int r = 0; r < TILE; r++, to += size) memcpy(to, row[r] + block + at, size);
+    if (encoding == ENC_Q6_K) {
+      struct q6_k_parts in = q6_k_parts(0, 0, 0);
+      to = weave_items(row, block + in.d, 2, 2, to);
+      to = weave_items(row, block + in.scales, 16, 4, to);
+      for (int piece = 0; piece < 4; piece++) {
+        in = q6_k_parts(0, piece / 2, piece % 2);
+        to = weave_items(row, block + in.high, 16, 4, to);
+        to = weave_items(row, block + in.low, 16, 4, to);
+        to = weave_items(row, block + in.more, 16, 4, to);
+      }
+      continue;
     }
+    size_t lone = bytes % 4; // a binary16 at the start
+    if (lone) to = weave_items(row, block, lone, lone, to);
+    to = weave_items(row, block + lone, bytes - lone, 4, to);
   }
 }
 

@@ -247,9 +247,9 @@ UNPACK(q5_k)
 INLINE void q6_k(struct eight t, int first, int count, struct panel to) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
-    __m256 d = halves8(t, block + 208);
+    __m256 d = halves8(t, block + q6_k_parts(t.packed, 0, 0).d);
     __m256i scale[4];
-    rows8(t, block + 192, scale);
+    rows8(t, block + q6_k_parts(t.packed, 0, 0).scales, scale);
 #pragma GCC unroll 16
     for (int g = 0; g < 16; g++) {
       __m256i sc = _mm256_srai_epi32(_mm256_slli_epi32(scale[g / 4], 24 - g % 4 * 8), 24);
@@ -260,9 +260,10 @@ INLINE void q6_k(struct eight t, int first, int count, struct panel to) {
     for (int piece = 0; piece < 4; piece++) { // each half of the values: words 0..3 and 4..7 of each 32
       int side = piece / 2, part = piece % 2;
       __m256i high[4], low[4], more[4];
-      rows8(t, block + 128 + side * 32 + part * 16, high);
-      rows8(t, block + side * 64 + part * 16, low);
-      rows8(t, block + side * 64 + 32 + part * 16, more);
+      const struct q6_k_parts in = q6_k_parts(t.packed, side, part);
+      rows8(t, block + in.high, high);
+      rows8(t, block + in.low, low);
+      rows8(t, block + in.more, more);
       uint8_t *q = to.q + (c + side * 128 + part * 16) * TILE;
 #pragma GCC unroll 4
       for (int j = 0; j < 4; j++) {

@@ -259,9 +259,9 @@ UNPACK(q5_k)
 INLINE void q6_k(struct four t, int first, int count, struct panel to) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
-    float32x4_t d = halves4(t, block + 208);
+    float32x4_t d = halves4(t, block + q6_k_parts(t.packed, 0, 0).d);
     uint8x16_t scale[4];
-    rows4(t, block + 192, scale);
+    rows4(t, block + q6_k_parts(t.packed, 0, 0).scales, scale);
     for (int g = 0; g < 16; g++) {
       int32x4_t sc = vshlq_s32(vreinterpretq_s32_u8(scale[g / 4]), vdupq_n_s32(24 - g % 4 * 8));
       float32x4_t s = vmulq_f32(d, vcvtq_f32_s32(vshrq_n_s32(sc, 24)));
@@ -271,9 +271,10 @@ INLINE void q6_k(struct four t, int first, int count, struct panel to) {
     for (int piece = 0; piece < 4; piece++) { // each half of the values: words 0..3 and 4..7 of each 32
       int side = piece / 2, part = piece % 2;
       uint8x16_t high[4], low[4], more[4];
-      rows4(t, block + 128 + side * 32 + part * 16, high);
-      rows4(t, block + side * 64 + part * 16, low);
-      rows4(t, block + side * 64 + 32 + part * 16, more);
+      const struct q6_k_parts in = q6_k_parts(t.packed, side, part);
+      rows4(t, block + in.high, high);
+      rows4(t, block + in.low, low);
+      rows4(t, block + in.more, more);
       uint8_t *q = to.q + (c + side * 128 + part * 16) * TILE;
 #pragma GCC unroll 4
       for (int j = 0; j < 4; j++) {
