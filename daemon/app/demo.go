@@ -19,6 +19,7 @@ import (
 	"sensed/daemon/event"
 	"sensed/daemon/gate"
 	"sensed/daemon/mqtt"
+	"sensed/daemon/outbox"
 	"sensed/daemon/pipeline"
 	"sensed/daemon/understand"
 	"sensed/deploy/models/tiny"
@@ -75,7 +76,12 @@ func Demo(ctx context.Context, o DemoOptions, out, notes io.Writer, log *slog.Lo
 		return err
 	}
 	defer sub.Close()
-	publisher, err := mqtt.New(mqtt.Options{Node: demoNode, URL: b.URL(), Log: log})
+	waiting, err := outbox.Open(outbox.Options{Log: log}) // in memory
+	if err != nil {
+		return err
+	}
+	defer waiting.Close()
+	publisher, err := mqtt.New(mqtt.Options{Node: demoNode, URL: b.URL(), Outbox: waiting, Log: log})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -116,16 +117,39 @@ func (c *watched) why() error {
 	return c.err
 }
 
-// tlsConfig verifies the broker against caFile, or against the system's
-// authorities when there is none, and shows it a certificate if one is given.
-func (o *Options) tlsConfig(e endpoint) (*tls.Config, error) {
-	if !e.secure() {
-		if o.CAFile != "" || o.CertFile != "" || o.KeyFile != "" {
-			return nil, fmt.Errorf("mqtt: certificate files are given, but the broker URL %s is not encrypted; write mqtts://", e.url)
+// endpoints are the brokers in the order in which they are tried.
+func (o *Options) endpoints() ([]endpoint, error) {
+	var list []endpoint
+	for _, raw := range append([]string{o.URL}, o.Fallbacks...) {
+		e, err := parseURL(raw)
+		if err != nil {
+			return nil, err
 		}
-		return nil, nil
+		list = append(list, e)
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: e.url.Hostname()}
+	return list, nil
+}
+
+// checkFiles reads the files with passwords and certificates once, so that a
+// mistake is told at the start.
+func (o *Options) checkFiles(endpoints []endpoint) error {
+	if _, err := o.password(); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(endpoints, endpoint.secure) {
+		if o.CAFile != "" || o.CertFile != "" || o.KeyFile != "" || o.ServerName != "" {
+			return fmt.Errorf("mqtt: certificates are spoken of, but the broker URL %s is not encrypted; write mqtts://", endpoints[0].url)
+		}
+		return nil
+	}
+	_, err := o.tlsConfig("")
+	return err
+}
+
+// tlsConfig verifies the broker against CAFile, or against the system's
+// authorities when there is none, and shows it a certificate if one is given.
+func (o *Options) tlsConfig(host string) (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(o.ServerName, host)}
 	if o.CAFile != "" {
 		pem, err := readSecret(o.CAFile)
 		if err != nil {

@@ -192,28 +192,8 @@ func TestStopsWhileABrokerKeepsItWaiting(t *testing.T) {
 	}
 }
 
-func TestWarnsOnceWhenTheOutboxIsFull(t *testing.T) {
-	broker := mqtttest.New(t, mqtttest.Options{})
-	p := run(t, mqtt.Options{URL: broker.URL(), Outbox: mqtt.NewMemory(4, 1<<20)})
-	p.log.await(t, slog.LevelWarn, 1)
-	for i := range 10 {
-		p.publish(t, caption(i))
-	}
-	w := p.log.messages(slog.LevelWarn)
-	if len(w) != 2 || !strings.Contains(w[1], "outbox is full") {
-		t.Errorf("warnings: %q", w)
-	}
-	if s := p.Stats(); s.Dropped != 6 || s.Waiting() != 4 {
-		t.Errorf("%+v", s)
-	}
-	broker.Start()
-	if w := p.log.await(t, slog.LevelWarn, 3); !strings.Contains(w[2], "empty again") {
-		t.Errorf("warnings: %q", w)
-	}
-}
-
 func TestRefusesEventsWithoutATopic(t *testing.T) {
-	p, err := mqtt.New(mqtt.Options{Node: "porch", URL: "tcp://127.0.0.1:1", Log: slog.New(slog.DiscardHandler)})
+	p, err := mqtt.New(mqtt.Options{Node: "porch", URL: "tcp://127.0.0.1:1", Outbox: memory(t), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,8 +249,7 @@ func TestNewNamesTheMistake(t *testing.T) {
 		{mqtt.Options{Node: "n", URL: "mqtt://h", Username: "u", PasswordFile: t.TempDir()}, "is not a file"},
 		{mqtt.Options{Node: "n", URL: "mqtt://h", PasswordFile: secret(t, "pw")}, "without a user name"},
 	} {
-		tc.o.Log = slog.New(slog.DiscardHandler)
-		_, err := mqtt.New(tc.o)
+		err := tc.o.Validate()
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%+v: %v, want %q", tc.o, err, tc.want)
 		} else if strings.Contains(err.Error(), "secret") {

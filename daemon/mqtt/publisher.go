@@ -1,7 +1,7 @@
-// Package mqtt publishes events to an MQTT broker, at least once: an event
-// leaves the outbox only when the broker has acknowledged that very
-// publication in that very session, and is sent again in the next session
-// otherwise. Subscribers tell duplicates by the event's id.
+// Package mqtt publishes to an MQTT broker, at least once: a message leaves the
+// outbox only when the broker has acknowledged that very publication in that
+// very session, and is sent again in the next session otherwise. Subscribers
+// tell duplicates by the event's id.
 //
 // The library below (paho) can reconnect and store messages by itself, but then
 // completes tokens of messages that never arrived, drops QoS 0 messages with a
@@ -12,7 +12,6 @@ package mqtt
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,14 +20,7 @@ import (
 	"time"
 
 	"sensed/daemon/event"
-)
-
-// The bounds of the outbox that [New] makes when none is given, and of one
-// message. An event with twenty boxes takes three kilobytes.
-const (
-	DefaultMessages = 4096
-	DefaultBytes    = 8 << 20
-	MaxPayload      = 128 << 10
+	"sensed/daemon/outbox"
 )
 
 // Options says where and as whom to publish. Zero times mean their defaults.
@@ -36,17 +28,30 @@ type Options struct {
 	Node string
 	// URL of the broker: mqtt://, mqtts://, ws:// and wss:// with HOST[:PORT],
 	// or unix:///SOCKET.
-	URL      string
-	ClientID string // "": sensed-NODE
-	Username string
-	// PasswordFile holds the password in its first line.
+	URL string
+	// Fallbacks are brokers to be tried, in this order, when the first cannot
+	// be used. One that works is kept until the connection is lost; then the
+	// first comes first again.
+	Fallbacks []string
+	ClientID  string // "": sensed-NODE
+	Username  string
+	// PasswordFile holds the password in its first line. It and the files below
+	// are read anew for each connection, so they can be replaced.
 	PasswordFile string
 	CAFile       string // PEM certificates to trust instead of the system's
 	CertFile     string // PEM certificate to show to the broker, with KeyFile
 	KeyFile      string
+	ServerName   string // name in the broker's certificate; "": the URL's host
 
-	Outbox Outbox // nil: in memory
-	Log    *slog.Logger
+	// Outbox keeps what was not acknowledged. It belongs to the caller and must
+	// outlive Run.
+	Outbox *outbox.Outbox
+	// Subscribe are filters of messages that Hear gets, one after the other, in
+	// the order in which they came, at least once. It runs in a goroutine of its
+	// own and may publish. While it is busy with hearing 64 more, others are lost.
+	Subscribe []string
+	Hear      func(Received)
+	Log       *slog.Logger
 
 	RetryFirst time.Duration // first wait before trying again; 0.5 s
 	RetryMax   time.Duration // longest such wait; 30 s
@@ -54,72 +59,90 @@ type Options struct {
 	Drain      time.Duration // how long the rest may take at the end; 1.5 s
 }
 
-// Publisher publishes the events of one node. Make it with [New]; its methods
-// may be called from any goroutine.
-type Publisher struct {
-	opts     Options
-	endpoint endpoint
-	tls      *tls.Config
-	secret   string
-	outbox   Outbox
-	log      *slog.Logger
-	wake     chan struct{} // holds a token when the outbox may have something new
+// Validate checks the options, except for what only a running publisher needs,
+// and tries to read the files. It connects to nothing.
+func (o Options) Validate() error {
+	if err := CheckName(o.Node); err != nil {
+		return fmt.Errorf("mqtt: node name %q cannot be part of a topic: %w", o.Node, err)
+	}
+	endpoints, err := o.endpoints()
+	if err != nil {
+		return err
+	}
+	if err := o.checkFiles(endpoints); err != nil {
+		return err
+	}
+	for _, f := range o.Subscribe {
+		if f == "" {
+			return errors.New("mqtt: a filter to subscribe to is empty")
+		}
+	}
+	if len(o.Subscribe) > 0 && o.Hear == nil {
+		return errors.New("mqtt: filters are given, but nobody who hears")
+	}
+	return nil
+}
 
-	// retained holds the last acknowledged payload of each retained topic, to
-	// be said again after the broker forgot it. It belongs to Run.
-	retained map[string][]byte
+// Publisher publishes what one node says. Make it with [New]; its methods may
+// be called from any goroutine.
+type Publisher struct {
+	opts      Options
+	endpoints []endpoint
+	outbox    *outbox.Outbox
+	states    *states
+	log       *slog.Logger
+	wake      chan struct{} // holds a token when there may be something new to send
+	heard     chan Received // to the goroutine that calls Hear
+	restored  uint64        // number of the newest message of an earlier process
 
 	mu    sync.Mutex
 	stats Stats // guarded by mu
-	full  bool  // guarded by mu: the outbox is dropping and that was logged
 }
 
-// Stats counts messages since the start.
+// Stats says how a publisher is, and counts messages since the start.
 type Stats struct {
-	Connected bool
-	Accepted  uint64 // taken by Publish
-	Delivered uint64 // acknowledged by the broker
-	Dropped   uint64 // given up because the outbox was full
+	Connected bool   `json:"connected"`
+	Broker    string `json:"broker,omitempty"` // URL of the one that is connected
+	// Problem says in a sentence why there is no connection; "" when there is
+	// one, or nothing was tried yet.
+	Problem string    `json:"problem,omitempty"`
+	Since   time.Time `json:"since,omitzero"` // of Connected
+
+	Accepted  uint64       `json:"accepted"`          // taken by Publish and Send
+	Delivered uint64       `json:"delivered"`         // acknowledged by the broker
+	Unheard   uint64       `json:"unheard,omitempty"` // received, but lost because Hear was busy
+	Outbox    outbox.State `json:"outbox"`
 }
 
 // Waiting is how many messages are in the outbox.
-func (s Stats) Waiting() uint64 { return s.Accepted - s.Delivered - s.Dropped }
+func (s Stats) Waiting() int { return s.Outbox.Messages }
 
-// New checks the options and reads the secret files. It connects to nothing.
+// Dropped is how many messages the outbox gave up.
+func (s Stats) Dropped() uint64 { return s.Outbox.Dropped() }
+
+// New checks the options. It connects to nothing.
 func New(o Options) (*Publisher, error) {
-	if o.Log == nil {
-		return nil, errors.New("mqtt: a log is required")
+	if o.Log == nil || o.Outbox == nil {
+		return nil, errors.New("mqtt: a log and an outbox are required")
 	}
-	if err := CheckName(o.Node); err != nil {
-		return nil, fmt.Errorf("mqtt: node name %q cannot be part of a topic: %w", o.Node, err)
-	}
-	e, err := parseURL(o.URL)
-	if err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	conf, err := o.tlsConfig(e)
-	if err != nil {
-		return nil, err
-	}
-	secret, err := o.password()
+	endpoints, err := o.endpoints()
 	if err != nil {
 		return nil, err
 	}
 	o.setDefaults()
 	return &Publisher{
-		opts: o, endpoint: e, tls: conf, secret: secret, outbox: o.Outbox,
-		log:      o.Log.With("broker", e.url.Redacted()),
-		wake:     make(chan struct{}, 1),
-		retained: map[string][]byte{},
+		opts: o, endpoints: endpoints, outbox: o.Outbox, states: newStates(), log: o.Log,
+		wake: make(chan struct{}, 1), heard: make(chan Received, 64),
+		restored: o.Outbox.State().Last,
 	}, nil
 }
 
 func (o *Options) setDefaults() {
 	if o.ClientID == "" {
 		o.ClientID = Root + "-" + o.Node
-	}
-	if o.Outbox == nil {
-		o.Outbox = NewMemory(DefaultMessages, DefaultBytes)
 	}
 	for _, d := range []struct {
 		set *time.Duration
@@ -137,8 +160,9 @@ func (o *Options) setDefaults() {
 }
 
 // Publish puts an event into the outbox; it does not wait for the network.
-// Status events are retained by the broker.
-func (p *Publisher) Publish(_ context.Context, e event.Event) error {
+// Status events are retained by the broker. The members seq, published and
+// replayed are added when the event is sent.
+func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 	if err := checkEvent(e, p.opts.Node); err != nil {
 		return err
 	}
@@ -146,57 +170,90 @@ func (p *Publisher) Publish(_ context.Context, e event.Event) error {
 	if err != nil {
 		return fmt.Errorf("mqtt: an event of source %q cannot be written as JSON: %w", e.Source, err)
 	}
-	if len(payload) > MaxPayload {
-		return fmt.Errorf("mqtt: an event of source %q takes %d bytes, over the limit of %d", e.Source, len(payload), MaxPayload)
-	}
-	dropped, err := p.outbox.Append(Message{
-		Topic:   Topic(e),
-		Payload: payload,
-		Retain:  e.Kind == event.Status,
-		Low:     e.Kind == event.Motion || e.Kind == event.Sound,
+	return p.Send(ctx, Message{
+		Topic:    Topic(e),
+		Payload:  payload,
+		Retain:   e.Kind == event.Status,
+		Priority: priority(e.Kind),
+		Stamp:    true,
 	})
-	if err != nil {
-		return fmt.Errorf("mqtt: an event of source %q could not be put into the outbox: %w", e.Source, err)
+}
+
+// priority says what an event is worth when the outbox is full: announcements
+// little without the words that follow them, what somebody did most.
+func priority(k event.Kind) outbox.Priority {
+	switch k {
+	case event.Motion, event.Sound, event.Level:
+		return outbox.Low
+	case event.Pin, event.Status:
+		return outbox.High
 	}
-	p.accepted(dropped)
+	return outbox.Normal
+}
+
+// Send puts a message into the outbox; it does not wait for the network. The
+// outbox promises that it then survives the process, see there.
+func (p *Publisher) Send(_ context.Context, m Message) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	if err := p.outbox.Append(outbox.Message{Priority: m.Priority, Body: m.encode()}); err != nil {
+		return fmt.Errorf("mqtt: a message on %s could not be put into the outbox: %w", m.Topic, err)
+	}
+	p.mu.Lock()
+	p.stats.Accepted++
+	p.mu.Unlock()
+	p.wakeUp()
+	return nil
+}
+
+// Retain says the present value of a topic, which the broker keeps; an empty
+// payload makes it forget. Only the newest value is sent, now or when there is
+// a connection, and again after each connect. It does not survive the process.
+// The payload must not be changed afterwards.
+func (p *Publisher) Retain(topic string, payload []byte) error {
+	if err := (Message{Topic: topic, Payload: payload}).check(); err != nil {
+		return err
+	}
+	p.states.set(topic, payload)
+	p.wakeUp()
+	return nil
+}
+
+func (p *Publisher) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
-// Stats returns the present counts.
+// Stats returns the present state and counts.
 func (p *Publisher) Stats() Stats {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.stats
-}
-
-func (p *Publisher) accepted(dropped int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stats.Accepted++
-	p.stats.Dropped += uint64(dropped)
-	if dropped > 0 && !p.full {
-		p.full = true
-		p.log.Warn("the outbox is full; the oldest motion and sound messages are dropped first, then the oldest of the others",
-			"waiting", p.stats.Waiting(), "dropped", p.stats.Dropped)
-	}
+	s := p.stats
+	p.mu.Unlock()
+	s.Outbox = p.outbox.State()
+	return s
 }
 
 func (p *Publisher) delivered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Delivered++
-	if p.full && p.stats.Waiting() == 0 {
-		p.full = false
-		p.log.Warn("the outbox is empty again; messages were lost while it was full", "dropped", p.stats.Dropped)
+}
+
+// setConnected notes which broker is connected, "" for none.
+func (p *Publisher) setConnected(broker string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats.Connected, p.stats.Broker, p.stats.Since = broker != "", broker, time.Now()
+	if broker != "" {
+		p.stats.Problem = ""
 	}
 }
 
-func (p *Publisher) setConnected(up bool) {
+func (p *Publisher) setProblem(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stats.Connected = up
+	p.stats.Problem = what
 }

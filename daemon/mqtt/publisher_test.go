@@ -29,26 +29,25 @@ func TestPublishesEventsOnTheirTopics(t *testing.T) {
 	when := time.Date(2026, 11, 24, 12, 0, 0, 250e6, time.UTC)
 	events := []event.Event{
 		{ID: "1", Kind: event.Motion, Source: "door", Level: &level},
-		{ID: "1", Kind: event.Caption, Source: "door", Text: "A cat.", Model: "tiny-gemma4",
+		{ID: "1", Kind: event.Caption, Source: "door", Text: "A cat.", Model: &event.Model{Name: "tiny-gemma4"},
 			Latency: &event.Latency{Wait: 1, Encode: 2, Prefill: 3, Decode: 4, Total: 10}},
-		{ID: "1", Kind: event.Objects, Source: "door", Objects: []event.Object{{Label: "cat", Box: [4]int{1, 2, 3, 4}, Score: 0.9}}},
+		{ID: "1", Kind: event.Objects, Source: "door", Objects: []event.Object{{Label: "cat", Box: [4]float64{0.1, 0.2, 0.3, 0.4}, Pixels: [4]int{1, 2, 3, 4}, Score: 0.9}}},
 		{ID: "2", Kind: event.Sound, Source: "desk", Duration: 1.5},
 		{ID: "2", Kind: event.Transcript, Source: "desk", Text: "turn on the camera"},
 		{ID: "3", Kind: event.Answer, Source: "door", Text: "Yes."},
-		{ID: "4", Kind: event.Pin, Source: "GPIO17", Text: "high"},
-		{ID: "5", Kind: event.Status, Source: "door", Text: event.OK},
+		{ID: "4", Kind: event.Pin, Source: "GPIO17", State: "high"},
+		{ID: "5", Kind: event.Status, Source: "door", State: event.OK},
 	}
 	for i := range events {
-		events[i].Node, events[i].Time = "porch", when
+		events[i].Version, events[i].Node, events[i].Time = event.Version, "porch", when
+		if events[i].Kind != event.Status {
+			events[i].Status = event.Done
+		}
 		p.publish(t, events[i])
 	}
 	for _, e := range events {
 		topic := "sensed/porch/" + e.Source + "/" + string(e.Kind)
-		var got event.Event
-		if err := json.Unmarshal([]byte(heard.AwaitMessage(topic, "").Payload), &got); err != nil {
-			t.Fatalf("%s: %v", topic, err)
-		}
-		if d := cmp.Diff(e, got); d != "" {
+		if d := cmp.Diff(e, parse(t, heard.AwaitMessage(topic, "").Payload)); d != "" {
 			t.Errorf("%s (-published +received):\n%s", topic, d)
 		}
 	}
@@ -92,7 +91,7 @@ func TestHelperProcess(t *testing.T) {
 	if url == "" {
 		return
 	}
-	p, err := mqtt.New(mqtt.Options{Node: "porch", URL: url, Log: slog.New(slog.DiscardHandler)})
+	p, err := mqtt.New(mqtt.Options{Node: "porch", URL: url, Outbox: memory(t), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,19 +148,10 @@ func TestWaitsForABrokerThatComesLate(t *testing.T) {
 	late.AwaitMessage("sensed/porch/status", "online")
 	// The caption may have come before the listener did; a second one may not.
 	p.publish(t, caption(2))
-	late.AwaitMessage("sensed/porch/door/caption", string(mustJSON(t, caption(2))))
-	if s := p.Stats(); s.Dropped != 0 || !s.Connected {
+	awaitEvent(t, late, caption(2))
+	if s := p.Stats(); s.Dropped() != 0 || !s.Connected {
 		t.Errorf("%+v", s)
 	}
-}
-
-func mustJSON(t *testing.T, v any) []byte {
-	t.Helper()
-	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 // ids returns the ids of the captions heard, each at its first arrival.
@@ -203,7 +193,7 @@ func TestLosesNothingWhenTheBrokerRestarts(t *testing.T) {
 		t.Errorf("ids (-published +heard):\n%s", d)
 	}
 	p.stop()
-	if s := p.Stats(); s.Delivered != n || s.Dropped != 0 {
+	if s := p.Stats(); s.Delivered != n || s.Dropped() != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -262,15 +252,15 @@ func TestLeavesNoGoroutinesBehind(t *testing.T) {
 func TestRepeatsStatesThatTheBrokerForgot(t *testing.T) {
 	broker := mqtttest.Start(t, mqtttest.Options{})
 	p := run(t, mqtt.Options{URL: broker.URL()})
-	state := event.Event{ID: "1", Kind: event.Status, Node: "porch", Source: "door", Text: event.OK, Time: time.Unix(1, 0)}
+	state := event.Event{Version: event.Version, ID: "1", Kind: event.Status, Node: "porch", Source: "door", State: event.OK, Time: time.Unix(1, 0)}
 	p.publish(t, state)
 	p.log.await(t, slog.LevelInfo, 1)
-	mqtttest.Listen(t, broker.URL(), "sensed/#", nil).AwaitMessage("sensed/porch/door/status", string(mustJSON(t, state)))
+	awaitEvent(t, mqtttest.Listen(t, broker.URL(), "sensed/#", nil), state)
 
 	broker.Kill() // it keeps nothing
 	broker.Start()
 	p.log.await(t, slog.LevelInfo, 2)
 	late := mqtttest.Listen(t, broker.URL(), "sensed/#", nil)
 	late.AwaitMessage("sensed/porch/status", "online")
-	late.AwaitMessage("sensed/porch/door/status", string(mustJSON(t, state)))
+	awaitEvent(t, late, state)
 }

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,8 +17,8 @@ import (
 )
 
 const (
-	// window is how many messages may be on their way; mosquitto takes 20.
-	window = 16
+	// window is how many messages may be on their way.
+	window = 64
 	qos    = 1 // at least once
 
 	keepAlive    = 30 * time.Second
@@ -35,6 +36,8 @@ var (
 // connection is a new session with a new paho client. It belongs to Run.
 type session struct {
 	p      *Publisher
+	at     endpoint
+	mark   uint64 // messages up to this number waited for a connection
 	client paho.Client
 	conn   *watched
 	lost   chan error // receives why paho gave the connection up
@@ -48,38 +51,51 @@ type session struct {
 
 // flight is one publication on its way.
 type flight struct {
-	number uint64
+	number uint64 // in the outbox; 0 for what does not come from there
 	Message
 	handed chan paho.Token // receives the token once paho has taken the message
 	token  paho.Token      // nil until then
+	state  *state          // what a retained message from the outbox says; else nil
 }
 
-// connect opens a connection, logs in and says that the node is online.
-func (p *Publisher) connect(ctx context.Context) (*session, error) {
-	s := &session{p: p, lost: make(chan error, 1), out: make(chan *flight, window)}
+// connect opens a connection, logs in, subscribes and says that the node is
+// online.
+func (p *Publisher) connect(ctx context.Context, e endpoint) (*session, error) {
+	password, err := p.opts.password()
+	if err != nil {
+		return nil, secretError{err}
+	}
+	var conf *tls.Config
+	if e.secure() {
+		if conf, err = p.opts.tlsConfig(e.url.Hostname()); err != nil {
+			return nil, secretError{err}
+		}
+	}
+	s := &session{p: p, at: e, lost: make(chan error, 1), out: make(chan *flight, window)}
 	var (
 		opened  error
 		release func() bool // lets the connection outlive ctx
 	)
 	o := paho.NewClientOptions().
-		AddBroker(p.endpoint.url.String()).
+		AddBroker(e.url.String()).
 		SetClientID(p.opts.ClientID).
 		SetUsername(p.opts.Username).
-		SetPassword(p.secret).
+		SetPassword(password).
 		SetProtocolVersion(4).
 		SetCleanSession(true).
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
-		SetOrderMatters(false).
+		SetOrderMatters(len(p.opts.Subscribe) > 0). // what is heard never blocks and never publishes in paho's goroutine
 		SetConnectTimeout(dialTimeout).
 		SetKeepAlive(keepAlive).
 		SetPingTimeout(pingTimeout).
 		SetWriteTimeout(writeTimeout).
 		SetWill(StatusTopic(p.opts.Node), event.Offline, qos, true).
+		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { p.hear(m) }).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { s.lost <- err }).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 			var conn net.Conn
-			if conn, opened = p.endpoint.open(ctx, p.tls); opened != nil {
+			if conn, opened = e.open(ctx, conf); opened != nil {
 				return nil, opened
 			}
 			s.conn = &watched{Conn: conn}
@@ -113,26 +129,71 @@ func (p *Publisher) connect(ctx context.Context) (*session, error) {
 		return nil, ctx.Err()
 	}
 	go s.hand()
-	if err := s.greet(ctx); err != nil {
+	if err = s.subscribe(ctx); err == nil {
+		err = s.greet(ctx)
+	}
+	if err != nil {
 		s.abandon()
 		return nil, err
 	}
 	return s, nil
 }
 
-// greet says that the node is online, over what the last will of an earlier
-// session left behind, and repeats the states that a restarted broker may have
-// forgotten.
-func (s *session) greet(ctx context.Context) error {
-	if err := s.say(ctx, StatusTopic(s.p.opts.Node), []byte(event.Online)); err != nil {
-		return err
+// subscribe asks for what Hear wants. A broker that refuses a filter is told
+// about and does not keep the node from publishing.
+func (s *session) subscribe(ctx context.Context) error {
+	if len(s.p.opts.Subscribe) == 0 {
+		return nil
 	}
-	for topic, payload := range s.p.retained {
-		if err := s.say(ctx, topic, payload); err != nil {
-			return err
+	filters := map[string]byte{}
+	for _, f := range s.p.opts.Subscribe {
+		filters[f] = qos
+	}
+	token := s.client.SubscribeMultiple(filters, nil)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-s.lost:
+		return fmt.Errorf("%w: %w", errLost, err)
+	case <-time.After(s.p.opts.AckTimeout):
+		return errNoAck
+	case <-token.Done():
+	}
+	if err := token.Error(); err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	if t, ok := token.(*paho.SubscribeToken); ok {
+		for f, granted := range t.Result() {
+			if granted > 2 {
+				s.p.log.Warn("the MQTT broker refuses a subscription, so commands on it are not heard; check its access list", "filter", f)
+			}
 		}
 	}
 	return nil
+}
+
+// hear takes a message from the broker. It must not wait.
+func (p *Publisher) hear(m paho.Message) {
+	select {
+	case p.heard <- Received{m.Topic(), m.Payload(), m.Retained()}:
+		return
+	default:
+	}
+	p.mu.Lock()
+	p.stats.Unheard++
+	first := p.stats.Unheard == 1
+	p.mu.Unlock()
+	if first {
+		p.log.Warn("more messages come from the MQTT broker than can be heard; some are lost", "topic", m.Topic())
+	}
+}
+
+// greet says that the node is online, over what the last will of an earlier
+// session left behind; then all states are repeated, which a restarted broker
+// may have forgotten.
+func (s *session) greet(ctx context.Context) error {
+	s.p.states.again()
+	return s.say(ctx, StatusTopic(s.p.opts.Node), []byte(event.Online))
 }
 
 // say publishes a retained message that is not from the outbox and waits until
@@ -190,15 +251,44 @@ func (s *session) abandon() {
 	s.conn.Close()
 }
 
-// fill sends from the outbox while the window has room.
+// fill sends states that changed, then from the outbox, while the window has
+// room.
 func (s *session) fill() {
 	for len(s.flying) < window {
-		number, m, ok := s.p.outbox.Peek(s.sent)
+		topic, v, ok := s.p.states.next()
+		if !ok {
+			break
+		}
+		f := &flight{Message: Message{Topic: topic, Payload: v.payload, Retain: true}}
+		if v.stamp {
+			f.Payload = stamped(v.payload, v.number, time.Now(), false)
+		}
+		s.send(f)
+	}
+	for len(s.flying) < window {
+		e, ok := s.p.outbox.Peek(s.sent)
+		if !ok && len(s.flying) == 0 && s.sent > 0 {
+			// What failed to be read before may be readable now.
+			s.sent = 0
+			e, ok = s.p.outbox.Peek(0)
+		}
 		if !ok {
 			return
 		}
-		s.sent = number
-		s.send(&flight{number: number, Message: m})
+		s.sent = e.Number
+		m, err := decode(e.Body)
+		if err != nil {
+			s.p.outbox.Quarantine(e.Number, err)
+			continue
+		}
+		f := &flight{number: e.Number, Message: m}
+		if m.Retain {
+			f.state = &state{payload: m.Payload, stamp: m.Stamp, number: e.Number}
+		}
+		if m.Stamp {
+			f.Payload = stamped(m.Payload, e.Number, time.Now(), e.Number <= s.mark)
+		}
+		s.send(f)
 	}
 }
 
@@ -228,6 +318,7 @@ func (s *session) step(stop, more <-chan struct{}) error {
 		handed chan paho.Token
 		acked  <-chan struct{}
 		late   <-chan time.Time
+		again  <-chan time.Time
 	)
 	if len(s.flying) > 0 {
 		if t := s.flying[0].token; t == nil {
@@ -238,8 +329,13 @@ func (s *session) step(stop, more <-chan struct{}) error {
 		t := time.NewTimer(time.Until(s.progress.Add(s.p.opts.AckTimeout)))
 		defer t.Stop()
 		late = t.C
+	} else if more != nil && s.p.outbox.Len() > 0 { // some of it could not be read
+		t := time.NewTimer(s.p.opts.RetryMax)
+		defer t.Stop()
+		again = t.C
 	}
 	select {
+	case <-again:
 	case <-stop:
 	case <-more:
 	case err := <-s.lost:
@@ -271,14 +367,10 @@ func (s *session) acknowledged() error {
 	if f.number == 0 {
 		return nil // said by the session itself
 	}
-	if f.Retain {
-		s.p.retained[f.Topic] = f.Payload
+	if f.state != nil {
+		s.p.states.remember(f.Topic, *f.state)
 	}
-	held, err := s.p.outbox.Ack(f.number)
-	if err != nil {
-		return fmt.Errorf("the outbox cannot forget a delivered message: %w", err)
-	}
-	if held {
+	if s.p.outbox.Ack(f.number) {
 		s.p.delivered()
 	}
 	return nil

@@ -12,8 +12,9 @@ import (
 
 // Received is a message from the broker.
 type Received struct {
-	Topic   string
-	Payload []byte
+	Topic    string
+	Payload  []byte
+	Retained bool // the broker had kept it from before the subscription
 }
 
 // Subscriber listens to one topic filter over a connection of its own, as any
@@ -33,7 +34,7 @@ func Subscribe(ctx context.Context, brokerURL, clientID, filter string, hear fun
 	if e.secure() {
 		return nil, errors.New("mqtt: the subscriber does not speak TLS")
 	}
-	handler := func(_ paho.Client, m paho.Message) { hear(Received{m.Topic(), m.Payload()}) }
+	handler := func(_ paho.Client, m paho.Message) { hear(Received{m.Topic(), m.Payload(), m.Retained()}) }
 	c := paho.NewClient(paho.NewClientOptions().
 		AddBroker(brokerURL).
 		SetClientID(clientID).

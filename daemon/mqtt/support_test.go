@@ -2,23 +2,28 @@ package mqtt_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"sensed/daemon/event"
 	"sensed/daemon/mqtt"
 	"sensed/daemon/mqtt/mqtttest"
+	"sensed/daemon/outbox"
 )
 
 // caption is the nth event of a test.
 func caption(n int) event.Event {
 	return event.Event{
-		ID: fmt.Sprintf("e%04d", n), Kind: event.Caption, Node: "porch", Source: "door",
+		Version: event.Version, Status: event.Done, ID: fmt.Sprintf("e%04d", n), Kind: event.Caption, Node: "porch", Source: "door",
 		Time: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), Text: "A cat.",
 	}
 }
@@ -40,6 +45,9 @@ func run(t *testing.T, o mqtt.Options) *running {
 	}
 	if o.RetryMax == 0 {
 		o.RetryMax = 20 * time.Millisecond
+	}
+	if o.Outbox == nil {
+		o.Outbox = memory(t)
 	}
 	p, err := mqtt.New(o)
 	if err != nil {
@@ -63,6 +71,48 @@ func run(t *testing.T, o mqtt.Options) *running {
 	})
 	t.Cleanup(r.stop)
 	return r
+}
+
+// parse reads an event and checks and takes off what sending adds.
+func parse(t testing.TB, payload string) event.Event {
+	t.Helper()
+	var e event.Event
+	if err := json.Unmarshal([]byte(payload), &e); err != nil {
+		t.Fatalf("%v: %s", err, payload)
+	}
+	if e.Seq == 0 || e.Published.IsZero() {
+		t.Errorf("without seq or published: %s", payload)
+	}
+	e.Seq, e.Published, e.Replayed = 0, time.Time{}, false
+	return e
+}
+
+// awaitEvent waits for an event with the topic and id of the given one.
+func awaitEvent(t testing.TB, heard *mqtttest.Listener, want event.Event) {
+	t.Helper()
+	topic := mqtt.Topic(want)
+	heard.Await(want.ID+" on "+topic, func(all []mqtttest.Message) bool {
+		return slices.ContainsFunc(all, func(m mqtttest.Message) bool {
+			return m.Topic == topic && cmp.Equal(parse(t, m.Payload), want)
+		})
+	})
+}
+
+// memory returns an outbox that keeps nothing on disk.
+func memory(t testing.TB) *outbox.Outbox {
+	t.Helper()
+	return box(t, outbox.Options{Log: slog.New(slog.DiscardHandler)})
+}
+
+// box returns an outbox that is closed with the test.
+func box(t testing.TB, o outbox.Options) *outbox.Outbox {
+	t.Helper()
+	b, err := outbox.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
 }
 
 func (r *running) publish(t *testing.T, e event.Event) {
