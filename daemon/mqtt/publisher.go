@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sensed/daemon/event"
@@ -98,7 +97,6 @@ type Publisher struct {
 
 	mu    sync.Mutex
 	stats Stats // guarded by mu
-	turns atomic.Uint64
 }
 
 // Stats says how a publisher is, and counts messages since the start.
@@ -115,11 +113,6 @@ type Stats struct {
 	Turns     uint64       `json:"turns"`             // grows while Run gets on, at least every minute when messages wait
 	Unheard   uint64       `json:"unheard,omitempty"` // received, but lost because Hear was busy
 	Outbox    outbox.State `json:"outbox"`
-
-	// Turns grows whenever the publisher gets on: by an attempt to connect or by
-	// anything that happens in a session. While messages wait it does not stay
-	// the same for long.
-	Turns uint64 `json:"-"`
 }
 
 // Waiting is how many messages are in the outbox.
@@ -239,7 +232,6 @@ func (p *Publisher) wakeUp() {
 func (p *Publisher) Stats() Stats {
 	p.mu.Lock()
 	s := p.stats
-	s.Turns = p.turns.Load()
 	p.mu.Unlock()
 	s.Outbox = p.outbox.State()
 	return s

@@ -66,7 +66,6 @@ func (p *Publisher) connectAny(ctx context.Context) (*session, error) {
 	var all failures
 	for _, e := range p.endpoints {
 		p.turn()
-		p.turns.Add(1)
 		s, err := p.connect(ctx, e)
 		if err == nil || ctx.Err() != nil {
 			return s, err

@@ -315,7 +315,6 @@ func (s *session) hand() {
 // order of publication (MQTT 3.1.1, section 4.6), so no other is waited for.
 func (s *session) step(stop, more <-chan struct{}) error {
 	s.p.turn()
-	s.p.turns.Add(1)
 	var (
 		handed chan paho.Token
 		acked  <-chan struct{}
