@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -11,25 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sensed/daemon/event"
-	"sensed/daemon/mqtt"
-	"sensed/daemon/pipeline"
+	"sensed/daemon/health"
 )
-
-// statusEvery is how often the service manager's status line is looked at; it
-// is sent only when it has changed.
-const statusEvery = 2 * time.Second
 
 // notifier tells systemd how the daemon is. Without NOTIFY_SOCKET in the
 // environment it tells nobody.
 type notifier struct {
-	log  *slog.Logger
-	last string
+	log      *slog.Logger
+	sent     func(state string) error
+	watchdog bool   // systemd wants to be told that all is well
+	last     string // status line
 }
 
-func newNotifier(log *slog.Logger) *notifier { return &notifier{log: log} }
+func newNotifier(log *slog.Logger) *notifier {
+	every, err := sd.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("the watchdog of systemd is set in a way that sensed does not understand", "err", err)
+	}
+	send := func(state string) error {
+		_, err := sd.SdNotify(false, state)
+		return err
+	}
+	n := &notifier{log: log, sent: send, watchdog: every > 0}
+	if n.watchdog && every < 2*health.Tick {
+		log.Warn("WatchdogSec is shorter than sensed looks after itself", "watchdog", every, "at_least", 2*health.Tick)
+	}
+	return n
+}
 
 func (n *notifier) send(state string) {
-	if _, err := sd.SdNotify(false, state); err != nil {
+	if err := n.sent(state); err != nil {
 		n.log.Warn("systemd could not be told", "state", state, "err", err)
 	}
 }
@@ -45,44 +55,44 @@ func (n *notifier) reloading() {
 		n.log.Warn("there is no monotonic clock, so systemd cannot be told of a reload", "err", err)
 		return
 	}
-	n.send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", sd.SdNotifyReloading, now.Nano()/1000))
+	n.send(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", sd.SdNotifyReloading, time.Duration(now.Nano()).Microseconds()))
 }
 
-// keep sends the status line until ctx ends.
-func (n *notifier) keep(ctx context.Context, p *pipeline.Pipeline, m *mqtt.Publisher) {
-	tick := time.NewTicker(statusEvery)
-	defer tick.Stop()
-	for {
-		if s := statusLine(p.Stats(), m.Stats()); s != n.last {
-			n.last = s
-			n.status(s)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
+// looked follows each look of the monitor, in its goroutine: it feeds the
+// watchdog while nothing hangs, and says in one line what has changed.
+func (n *notifier) looked(s health.Snapshot, hangs []string) {
+	line := statusLine(s)
+	if len(hangs) > 0 {
+		line = "hangs: " + strings.Join(hangs, "; ")
+	} else if n.watchdog {
+		n.send(sd.SdNotifyWatchdog)
+	}
+	if line != n.last {
+		n.last = line
+		n.status(line)
 	}
 }
 
 // statusLine says in one line what the owner wants to know first.
-func statusLine(p pipeline.Stats, m mqtt.Stats) string {
-	var parts []string
+func statusLine(s health.Snapshot) string {
+	if len(s.Sources) == 0 && s.Broker.Address == "" {
+		return "starting"
+	}
 	broker := "broker connected"
-	if !m.Connected {
-		broker = fmt.Sprintf("broker absent, %d events wait", m.Waiting())
+	if !s.Broker.Connected {
+		broker = fmt.Sprintf("broker absent, %d events wait", s.Outbox.Messages)
 	}
-	parts = append(parts, broker)
-	for _, s := range p.Sources {
-		state := s.State
-		if state == "" {
-			state = "starting"
+	parts := []string{broker}
+	for _, src := range s.Sources {
+		state := src.State
+		if state != event.OK && src.Why != "" {
+			state += " (" + src.Why + ")"
 		}
-		if state != event.OK && s.Why != "" {
-			state += " (" + s.Why + ")"
-		}
-		parts = append(parts, s.Name+" "+state)
+		parts = append(parts, src.Name+" "+state)
 	}
-	parts = append(parts, fmt.Sprintf("%d answers, %d questions wait", p.Answered, p.Waiting))
+	if s.Load.Level != health.Normal {
+		parts = append(parts, s.Load.Name+" ("+s.Load.Why+")")
+	}
+	parts = append(parts, fmt.Sprintf("%d answers, %d questions wait", s.Queue.Answered, s.Queue.Waiting))
 	return strings.ReplaceAll(strings.Join(parts, "; "), "\n", " ")
 }

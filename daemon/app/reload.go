@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sensed/daemon/config"
+	"sensed/daemon/health"
 )
 
 // Reloaded says what a reload did, in the names of the configuration's sections.
@@ -91,11 +92,12 @@ func (r *reload) refuse(log *Log, err error) {
 
 // applied tells that the new configuration works. first is the one with which
 // the process started.
-func (r *reload) applied(log *Log, before, now, first *config.Config) {
+func (r *reload) applied(log *Log, monitor *health.Monitor, before, now, first *config.Config) {
 	if r == nil {
 		return
 	}
 	log.set(now.Log)
+	monitor.SetEvery(now.Health.Every)
 	fixed := []string{"Model"}
 	r.result = Reloaded{Applied: changes(before, now, fixed...), Restart: []string{}}
 	for _, s := range changes(first, now) {
@@ -103,6 +105,7 @@ func (r *reload) applied(log *Log, before, now, first *config.Config) {
 			r.result.Restart = append(r.result.Restart, s)
 		}
 	}
+	r.result.Restart = append(r.result.Restart, restartFor(first.Health, now.Health)...)
 	if first.Log.Format != now.Log.Format {
 		r.result.Restart = append(r.result.Restart, "log.format")
 	}

@@ -12,7 +12,9 @@ import (
 	"sensed/daemon/broker"
 	"sensed/daemon/config"
 	"sensed/daemon/event"
+	"sensed/daemon/health"
 	"sensed/daemon/mqtt"
+	"sensed/daemon/outbox"
 	"sensed/daemon/pipeline"
 	"sensed/daemon/understand"
 )
@@ -39,9 +41,12 @@ func Load(path string) (*config.Config, error) {
 	if _, err := triggers(c); err != nil {
 		return nil, err
 	}
+	if _, err := switches(c); err != nil {
+		return nil, err
+	}
 	if c.Broker.URL != "" {
-		if _, err := newPublisher(c, c.Broker.URL, discard); err != nil {
-			return nil, err
+		if err := publishing(c, c.Broker.URL, discard).Validate(); err != nil {
+			return nil, as(BadConfig, err)
 		}
 	}
 	return c, nil
@@ -53,7 +58,10 @@ type RunOptions struct {
 	Config *config.Config // what Load made of it
 	Log    *Log
 	// Hangup asks for a reload; nil: nobody does.
-	Hangup <-chan os.Signal
+	Hangup  <-chan os.Signal
+	Program string // version of sensed
+	// Root holds the /sys and /proc of the board; "": /.
+	Root string
 }
 
 // daemon is what lives as long as the process: the loaded model. Around it
@@ -65,7 +73,8 @@ type daemon struct {
 	tell     *notifier
 	engine   *understand.Engine
 	first    *config.Config // what the model was loaded with
-	requests chan *reload   // taken while a pipeline runs
+	monitor  *health.Monitor
+	requests chan *reload // taken while a pipeline runs
 	now      atomic.Pointer[running]
 }
 
@@ -74,6 +83,7 @@ type running struct {
 	config    *config.Config
 	pipeline  *pipeline.Pipeline
 	publisher *mqtt.Publisher
+	words     *memory
 }
 
 // Run is the daemon: it works until ctx ends and then stops within five
@@ -90,6 +100,11 @@ func Run(ctx context.Context, o RunOptions) error {
 	}
 	defer release(engine, log.Logger)
 	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, requests: make(chan *reload)}
+	stopWatching, err := d.watch(o)
+	if err != nil {
+		return err
+	}
+	defer stopWatching()
 	defer inBackground(func(ctx context.Context) { d.hangups(ctx, o.Hangup) })()
 	context.AfterFunc(ctx, tell.stopping)
 	if err := d.serve(ctx, c); err != nil {
@@ -117,7 +132,7 @@ func (d *daemon) serve(ctx context.Context, c *config.Config) (err error) {
 		}
 		var next *reload
 		if err == nil {
-			next, err = d.work(ctx, c, out, func() { asked.applied(d.log, before, c, d.first) })
+			next, err = d.work(ctx, c, out, func() { asked.applied(d.log, d.monitor, before, c, d.first) })
 		}
 		switch {
 		case err != nil && !asked.done():
@@ -137,12 +152,14 @@ func (d *daemon) serve(ctx context.Context, c *config.Config) (err error) {
 func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun func()) (*reload, error) {
 	led := newLight(c.LED.Pin, openLamp, d.log.Logger)
 	defer led.close()
-	p, err := newPipeline(c, d.engine, out.publisher, led, d.log.Logger)
+	shown := newIndicators(c, openLamp, d.log.Logger)
+	defer shown.close()
+	words := newMemory(out.publisher)
+	p, err := d.newPipeline(c, words, led, shown)
 	if err != nil {
 		return nil, err
 	}
-	d.now.Store(&running{c, p, out.publisher})
-	defer inBackground(func(ctx context.Context) { d.tell.keep(ctx, p, out.publisher) })()
+	d.now.Store(&running{c, p, out.publisher, words})
 	begun()
 	d.tell.ready()
 	d.log.Info("sensed runs", "node", c.Node, "sources", len(c.Sources), "model", d.engine.Model())
@@ -170,10 +187,11 @@ func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun fu
 	}
 }
 
-// line is what carries events outside: a publisher at work, and the broker
-// inside sensed if there is no other.
+// line is what carries events outside: a publisher at work with its outbox, and
+// the broker inside sensed if there is no other.
 type line struct {
 	config    *config.Config
+	outbox    *outbox.Outbox
 	broker    *broker.Broker // nil: another one
 	publisher *mqtt.Publisher
 	stop      func() // the publisher
@@ -188,11 +206,13 @@ func openLine(c *config.Config, log *slog.Logger) (_ *line, err error) {
 		}
 		url = l.broker.URL()
 	}
-	if l.publisher, err = newPublisher(c, url, log); err != nil {
-		if l.broker != nil {
-			err = errors.Join(err, l.broker.Close())
-		}
-		return nil, err
+	if l.outbox, err = openOutbox(c, log); err == nil {
+		o := publishing(c, url, log)
+		o.Outbox = l.outbox
+		l.publisher, err = mqtt.New(o)
+	}
+	if err != nil {
+		return nil, errors.Join(as(BadConfig, err), l.end())
 	}
 	l.stop = inBackground(func(ctx context.Context) { _ = l.publisher.Run(ctx) }) // it never fails
 	return l, nil
@@ -200,7 +220,7 @@ func openLine(c *config.Config, log *slog.Logger) (_ *line, err error) {
 
 // fits tells whether the line serves that configuration, too.
 func (l *line) fits(c *config.Config) bool {
-	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "LED", "Log")) == 0
+	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "Switches", "LED", "Health", "Log")) == 0
 }
 
 // close delivers the rest and says offline. A line that is not there is closed.
@@ -209,25 +229,23 @@ func (l *line) close() error {
 		return nil
 	}
 	l.stop()
-	if l.broker != nil {
-		return l.broker.Close()
+	return l.end()
+}
+
+// end closes what a publisher needs.
+func (l *line) end() error {
+	var errs []error
+	if l.outbox != nil {
+		errs = append(errs, l.outbox.Close())
 	}
-	return nil
+	if l.broker != nil {
+		errs = append(errs, l.broker.Close())
+	}
+	return errors.Join(errs...)
 }
 
-func newPublisher(c *config.Config, url string, log *slog.Logger) (*mqtt.Publisher, error) {
-	b := c.Broker
-	p, err := mqtt.New(mqtt.Options{
-		Node: c.Node, URL: url, ClientID: b.ClientID,
-		Username: b.Username, PasswordFile: b.PasswordFile,
-		CAFile: b.CAFile, CertFile: b.CertFile, KeyFile: b.KeyFile,
-		Log: log, Drain: outboxDrain,
-	})
-	return p, as(BadConfig, err)
-}
-
-func newPipeline(c *config.Config, engine *understand.Engine, publisher *mqtt.Publisher, led *light, log *slog.Logger) (*pipeline.Pipeline, error) {
-	s, err := sources(c, log)
+func (d *daemon) newPipeline(c *config.Config, publisher pipeline.Publisher, led *light, shown *indicators) (*pipeline.Pipeline, error) {
+	s, err := sources(c, d.log.Logger)
 	if err != nil {
 		return nil, err
 	}
@@ -235,9 +253,14 @@ func newPipeline(c *config.Config, engine *understand.Engine, publisher *mqtt.Pu
 	if err != nil {
 		return nil, err
 	}
+	w, err := switches(c)
+	if err != nil {
+		return nil, err
+	}
 	p, err := pipeline.New(pipeline.Options{
-		Node: c.Node, Engine: engine, Listen: listen(engine), Publisher: publisher, Sources: s, Triggers: t,
-		Busy: led.set, Log: log, Grace: answerGrace, Stop: pipelineStop,
+		Node: c.Node, Engine: d.engine, Listen: listen(d.engine), Publisher: publisher, Sources: s, Triggers: t, Switches: w,
+		Busy: led.set, Opened: shown.opened, Measured: d.measured, Relief: d.relief,
+		Log: d.log.Logger, Grace: answerGrace, Stop: pipelineStop,
 	})
 	return p, as(BadConfig, err)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Tick is how often a [Monitor] looks.
-const Tick = 5 * time.Second
+const Tick = 2 * time.Second
 
 // Options say what a monitor looks at and whom it tells.
 type Options struct {

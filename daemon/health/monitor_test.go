@@ -183,7 +183,7 @@ func TestMonitorSeesWhatHangs(t *testing.T) {
 		go b.m.Run(ctx)
 		time.Sleep(58 * time.Second)
 		synctest.Wait()
-		if b.looks != 12 || len(b.hangs) != 0 {
+		if b.looks != 30 || len(b.hangs) != 0 {
 			t.Errorf("%d looks, %q", b.looks, b.hangs)
 		}
 		time.Sleep(10 * time.Second)
