@@ -35,6 +35,9 @@ type maker func(config.Device, *slog.Logger) (device, error)
 // makers lists the devices by their scheme.
 func makers() map[string]maker {
 	return map[string]maker{
+		"arducam":   makeArducam,
+		"file":      makeReplay,
+		"lepton":    makeLepton,
 		"portaudio": makePortaudio,
 		"replay":    makeReplay,
 		"scene":     makeScene,
@@ -64,7 +67,7 @@ func makeScene(d config.Device, log *slog.Logger) (device, error) {
 	w, h := d.Size("size", 0, 0)
 	s, err := scene.New(scene.Opts{
 		Seed: uint64(d.Int("seed", 1)), Width: w, Height: h, FPS: d.Float("fps", 0),
-		Script: scene.Walks, Log: log,
+		Script: scene.Script(d.Text("script", string(scene.Walks))), Place: d.Text("place", ""), Night: d.Bool("night"), Log: log,
 	})
 	if err != nil {
 		return device{}, err
@@ -99,7 +102,13 @@ func makePortaudio(d config.Device, log *slog.Logger) (device, error) {
 	if name == "default" {
 		name = "" // the system's default input
 	}
-	s, err := portaudio.New(portaudio.Opts{Device: name, Log: log})
+	stuck := d.Duration("stuck-after", 0)
+	if stuck == 0 && d.Has("stuck-after") {
+		stuck = -1 // never
+	}
+	s, err := portaudio.New(portaudio.Opts{
+		Device: name, Channels: int(d.Int("channels", 0)), Rate: int(d.Int("rate", 0)), StuckAfter: stuck, Log: log,
+	})
 	if err != nil {
 		return device{}, err
 	}

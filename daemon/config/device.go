@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Sense is what a device gives: pictures or sound.
@@ -37,6 +38,7 @@ const (
 	size                      // 640x480
 	truth                     // true, false; the bare name is true
 	word                      // one of the option's words
+	text                      // anything that prints
 )
 
 type option struct {
@@ -49,6 +51,7 @@ type scheme struct {
 	sense    Sense
 	path     string // what the path is; empty: there is none
 	optional bool   // the path
+	list     bool   // no path, and options as in NAME:A=1,B=2
 	options  map[string]option
 }
 
@@ -62,11 +65,21 @@ func schemes() map[string]scheme {
 			options: map[string]option{"fps": fps, "loop": yes, "lossless": yes}},
 		"v4l2": {sense: Sight, path: "a device such as /dev/video0",
 			options: map[string]option{"fps": fps, "size": frames, "format": {kind: word, words: []string{"yuyv", "uyvy", "nv12", "yuv420", "rgb24", "bgr24", "grey", "mjpeg"}}}},
+		"file": {sense: Sight, path: "a folder of pictures, a picture or a video clip",
+			options: map[string]option{"fps": fps, "loop": yes, "lossless": yes}},
+		"lepton": {sense: Sight, list: true,
+			options: map[string]option{"spi": {kind: text}, "i2c": {kind: text}, "mhz": {kind: number, lo: 2.2, hi: 20}}},
+		"arducam": {sense: Sight, list: true,
+			options: map[string]option{"spi": {kind: text}, "i2c": {kind: text}, "mhz": {kind: number, lo: 0.1, hi: 8}, "fps": {kind: number, lo: 0.01, hi: 30},
+				"size": {kind: word, words: []string{"320x240", "640x480", "800x600", "1024x768", "1600x1200"}}}},
 		"scene": {sense: Sight,
-			options: map[string]option{"fps": fps, "size": frames, "seed": {kind: whole, lo: 0, hi: 1 << 53}, "lossless": yes}},
+			options: map[string]option{"fps": fps, "size": frames, "seed": {kind: whole, lo: 0, hi: 1 << 53}, "night": yes, "lossless": yes,
+				"script": {kind: word, words: []string{"still", "walks", "dusk", "flicker"}},
+				"place":  {kind: word, words: []string{"grass", "street", "room", "snow", "beach", "plain"}}}},
 		"wav": {sense: Hearing, path: "a WAV file or a folder of them",
 			options: map[string]option{"gap": {kind: duration, lo: 0, hi: 3600}, "loop": yes, "lossless": yes}},
-		"portaudio": {sense: Hearing, path: "the name of an input, or default", optional: true},
+		"portaudio": {sense: Hearing, path: "the name of an input, or default", optional: true,
+			options: map[string]option{"channels": {kind: whole, lo: 1, hi: 8}, "rate": {kind: whole, lo: 4000, hi: 384000}, "stuck-after": {kind: duration, lo: 0, hi: 86400}}},
 	}
 }
 
@@ -92,6 +105,10 @@ func parseDevice(s string) (d Device, what, hint string) {
 		return d, fmt.Sprintf("%q is no kind of device", head), suggest(head, names)
 	}
 	d.Scheme = head
+	if sch.list {
+		d.values, what, hint = parseOptions(head, strings.ReplaceAll(strings.TrimPrefix(rest, "?"), ",", "&"), sch.options)
+		return d, what, hint
+	}
 	path, query, _ := strings.Cut(rest, "?")
 	if strings.HasPrefix(path, "///") {
 		path = path[2:] // file URLs are written so
@@ -168,6 +185,10 @@ func (o option) refuse(v string) string {
 		if v != "true" && v != "false" {
 			return "write true or false"
 		}
+	case text:
+		if v == "" || strings.ContainsFunc(v, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return "write a name"
+		}
 	case word:
 		if !slices.Contains(o.words, v) {
 			return suggest(v, o.words)
@@ -192,10 +213,13 @@ func (d Device) Sense() Sense { return schemes()[d.Scheme].sense }
 // String returns the device as it is written in the file.
 func (d Device) String() string {
 	s := d.Scheme + ":" + strings.NewReplacer("%", "%25", "?", "%3F").Replace(d.Path)
-	sep := "?"
+	sep, next := "?", "&"
+	if schemes()[d.Scheme].list {
+		sep, next = "", ","
+	}
 	for _, k := range slices.Sorted(maps.Keys(d.values)) {
 		s += sep + k + "=" + url.QueryEscape(d.values[k])
-		sep = "&"
+		sep = next
 	}
 	return s
 }

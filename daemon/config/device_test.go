@@ -25,6 +25,14 @@ func TestParseDevice(t *testing.T) {
 		{"portaudio:default", "portaudio", "default", map[string]string{}},
 		{"portaudio:", "portaudio", "", map[string]string{}},
 		{"portaudio:hw:1,0", "portaudio", "hw:1,0", map[string]string{}},
+		{"portaudio:usb?channels=1&rate=48000&stuck-after=0s", "portaudio", "usb", map[string]string{"channels": "1", "rate": "48000", "stuck-after": "0s"}},
+		{"lepton:", "lepton", "", map[string]string{}},
+		{"lepton:spi=SPI0.0,i2c=I2C1", "lepton", "", map[string]string{"spi": "SPI0.0", "i2c": "I2C1"}},
+		{"lepton:spi=/dev/spidev0.0,mhz=10", "lepton", "", map[string]string{"spi": "/dev/spidev0.0", "mhz": "10"}},
+		{"arducam:?spi=0.1&size=320x240,fps=1", "arducam", "", map[string]string{"spi": "0.1", "size": "320x240", "fps": "1"}},
+		{"file:/path/photo.jpg?loop", "file", "/path/photo.jpg", map[string]string{"loop": "true"}},
+		{"file:///path/photo.jpg", "file", "/path/photo.jpg", map[string]string{}},
+		{"scene:?script=dusk&place=snow&night", "scene", "", map[string]string{"script": "dusk", "place": "snow", "night": "true"}},
 	}
 	for _, tt := range tests {
 		d, err := ParseDevice(tt.in)
@@ -52,7 +60,17 @@ func TestParseDeviceErrors(t *testing.T) {
 		"scene:/x":                           `scene: takes no path, but has "/x"`,
 		"replay:/x?fsp=2":                    `"fsp" is no option of replay:; did you mean "fps"?`,
 		"replay:/x?zzz=2":                    `"zzz" is no option of replay:; possible are fps, loop, lossless`,
-		"portaudio:x?y=1":                    `"y" is no option of portaudio:; it takes none`,
+		"portaudio:x?y=1":                    `"y" is no option of portaudio:; possible are channels, rate, stuck-after`,
+		"portaudio:x?channels=0":             "write a whole number from 1",
+		"lepton:SPI0.0":                      `"SPI0.0" is no option of lepton:; possible are i2c, mhz, spi`,
+		"lepton:spi=,i2c=I2C1":               `the option spi cannot be ""; write a name`,
+		"lepton:spi=a%00":                    "write a name",
+		"lepton:mhz=50":                      "write a number from 2.2 to 20",
+		"lepton:i2c=1,i2c=2":                 "the option i2c is given twice",
+		"arducam:size=640x481":               `did you mean "640x480"?`,
+		"file:":                              "file: has no path; write a folder of pictures",
+		"scene:?script=walk":                 `did you mean "walks"?`,
+		"scene:?place=moon":                  `did you mean "room"?`,
 		"replay:/x?fps=2&fps=3":              "the option fps is given twice",
 		"replay:/x?fps":                      `the option fps cannot be ""; write a number from 0.01 to 120`,
 		"replay:/x?fps=nan":                  `the option fps cannot be "nan"`,
@@ -108,7 +126,7 @@ func TestDeviceOptions(t *testing.T) {
 }
 
 func FuzzParseDevice(f *testing.F) {
-	for _, s := range []string{"replay:/path?fps=2", "v4l2:/dev/video0?size=640x480&format=yuyv", "scene:?seed=3", "wav:/p%20q?gap=1s&loop", "portaudio:hw:1,0", "replay:///%3f?&&"} {
+	for _, s := range []string{"replay:/path?fps=2", "v4l2:/dev/video0?size=640x480&format=yuyv", "scene:?seed=3", "wav:/p%20q?gap=1s&loop", "portaudio:hw:1,0", "replay:///%3f?&&", "lepton:spi=SPI0.0,i2c=%2C", "arducam:?fps=1,size=320x240"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -42,8 +42,8 @@ type Opts struct {
 	Width, Height int
 	// FPS is how many pictures are taken in a second at most [2].
 	FPS float64
-	// Speed of the SPI port [4 MHz]; the ArduChip bears 8.
-	Speed physic.Frequency
+	// MHz is the speed of the SPI port [4]; the ArduChip bears 8.
+	MHz float64
 	// Timeout is how long a picture may take [3s].
 	Timeout time.Duration
 	// Clock is waited with [devices.Wall].
@@ -54,15 +54,15 @@ type Opts struct {
 
 // Bounds of the options.
 const (
-	MinSpeed = 100 * physic.KiloHertz
-	MaxSpeed = 8 * physic.MegaHertz
-	MaxFPS   = 30
+	MinMHz = 0.1
+	MaxMHz = 8
+	MaxFPS = 30
 )
 
 func (o Opts) withDefaults() Opts {
 	o.Width, o.Height = cmp.Or(o.Width, 640), cmp.Or(o.Height, 480)
 	o.FPS = cmp.Or(o.FPS, 2)
-	o.Speed = cmp.Or(o.Speed, 4*physic.MegaHertz)
+	o.MHz = cmp.Or(o.MHz, 4)
 	o.Timeout = cmp.Or(o.Timeout, 3*time.Second)
 	if o.Clock == nil {
 		o.Clock = devices.Wall{}
@@ -79,8 +79,8 @@ func (o *Opts) check() error {
 		return fmt.Errorf("arducam: it takes no pictures of %dx%d: choose one of %s", o.Width, o.Height, sizeNames())
 	case math.IsNaN(o.FPS) || o.FPS < 1e-4 || o.FPS > MaxFPS:
 		return fmt.Errorf("arducam: fps is %v: give a number above 0 and up to %d", o.FPS, MaxFPS)
-	case o.Speed < MinSpeed || o.Speed > MaxSpeed:
-		return fmt.Errorf("arducam: the speed of %v is outside %v to %v", o.Speed, MinSpeed, MaxSpeed)
+	case math.IsNaN(o.MHz) || o.MHz < MinMHz || o.MHz > MaxMHz:
+		return fmt.Errorf("arducam: the speed of %v MHz is outside %v to %v", o.MHz, MinMHz, MaxMHz)
 	case o.Timeout < 0:
 		return fmt.Errorf("arducam: timeout is %v: give a time above 0", o.Timeout)
 	}
@@ -117,7 +117,7 @@ func New(p spi.Port, b i2c.Bus, o *Opts) (*Dev, error) {
 	if err := d.o.check(); err != nil {
 		return nil, err
 	}
-	c, err := p.Connect(d.o.Speed, spi.Mode0, 8)
+	c, err := p.Connect(physic.Frequency(d.o.MHz*float64(physic.MegaHertz)), spi.Mode0, 8)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d, err)
 	}

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"periph.io/x/conn/v3/physic"
-
 	"sensed/devices"
 	"sensed/devices/devicetest"
 )
@@ -196,10 +194,10 @@ func TestOptions(t *testing.T) {
 	b := newBoard(newClock())
 	for want, o := range map[string]Opts{
 		"no pictures of 640x481: choose one of 320x240, 640x480": {Height: 481},
-		"fps is 31":                    {FPS: 31},
-		"fps is -1":                    {FPS: -1},
-		"the speed of 1GHz is outside": {Speed: physic.GigaHertz},
-		"timeout is -1s":               {Timeout: -time.Second},
+		"fps is 31":                       {FPS: 31},
+		"fps is -1":                       {FPS: -1},
+		"the speed of 100 MHz is outside": {MHz: 100},
+		"timeout is -1s":                  {Timeout: -time.Second},
 	} {
 		for _, err := range []error{second(New(port{b}, b, &o)), second(NewSource("", "", o))} {
 			if err == nil || !strings.Contains(err.Error(), want) {

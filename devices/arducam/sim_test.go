@@ -81,7 +81,7 @@ func (b *board) Tx(addr uint16, w, r []byte) error {
 type port struct{ *board }
 
 func (p port) Connect(f physic.Frequency, mode spi.Mode, bits int) (spi.Conn, error) {
-	if mode != spi.Mode0 || bits != 8 || f > MaxSpeed {
+	if mode != spi.Mode0 || bits != 8 || f > MaxMHz*physic.MegaHertz {
 		return nil, fmt.Errorf("connected with %v, mode %v, %d bits", f, mode, bits)
 	}
 	return wire(p), nil

@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"periph.io/x/conn/v3"
@@ -44,9 +45,9 @@ import (
 
 // Opts say how the camera is used. Zero fields mean the value in brackets.
 type Opts struct {
-	// Speed of the SPI port [16 MHz]. A 3.x needs 10 MHz, a 2.x 2.2 MHz; long
-	// wires do not bear the 20 MHz that the module does.
-	Speed physic.Frequency
+	// MHz is the speed of the SPI port [16]. A 3.x needs 10, a 2.x 2.2; long
+	// wires do not bear the 20 that the module does.
+	MHz float64
 	// Silence is how long there may be no new picture before the camera counts
 	// as lost [5s]. It calibrates for a second now and then.
 	Silence time.Duration
@@ -56,14 +57,14 @@ type Opts struct {
 	Log *slog.Logger
 }
 
-// Bounds of Opts.Speed.
+// Bounds of Opts.MHz.
 const (
-	MinSpeed = 2200 * physic.KiloHertz
-	MaxSpeed = 20 * physic.MegaHertz
+	MinMHz = 2.2
+	MaxMHz = 20
 )
 
 func (o Opts) withDefaults() Opts {
-	o.Speed = cmp.Or(o.Speed, 16*physic.MegaHertz)
+	o.MHz = cmp.Or(o.MHz, 16)
 	o.Silence = cmp.Or(o.Silence, 5*time.Second)
 	if o.Clock == nil {
 		o.Clock = devices.Wall{}
@@ -76,8 +77,8 @@ func (o Opts) withDefaults() Opts {
 
 func (o *Opts) check() error {
 	switch {
-	case o.Speed < MinSpeed || o.Speed > MaxSpeed:
-		return fmt.Errorf("lepton: the speed of %v is outside %v to %v", o.Speed, MinSpeed, MaxSpeed)
+	case math.IsNaN(o.MHz) || o.MHz < MinMHz || o.MHz > MaxMHz:
+		return fmt.Errorf("lepton: the speed of %v MHz is outside %v to %v", o.MHz, MinMHz, MaxMHz)
 	case o.Silence < 0:
 		return fmt.Errorf("lepton: silence is %v: give a time above 0", o.Silence)
 	}
@@ -116,7 +117,7 @@ func New(p spi.Port, b i2c.Bus, o *Opts) (*Dev, error) {
 	if err := d.o.check(); err != nil {
 		return nil, err
 	}
-	c, err := p.Connect(d.o.Speed, spi.Mode3, 8)
+	c, err := p.Connect(physic.Frequency(d.o.MHz*float64(physic.MegaHertz)), spi.Mode3, 8)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d, err)
 	}

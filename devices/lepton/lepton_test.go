@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"periph.io/x/conn/v3/physic"
-
 	"sensed/devices"
 	"sensed/devices/devicetest"
 )
@@ -272,9 +270,9 @@ func TestOptions(t *testing.T) {
 		t.Errorf("transfers of %d bytes", len(d.buf))
 	}
 	for want, o := range map[string]Opts{
-		"the speed of 1kHz is outside": {Speed: physic.KiloHertz},
-		"the speed of 1GHz is outside": {Speed: physic.GigaHertz},
-		"silence is -1s":               {Silence: -time.Second},
+		"the speed of 1 MHz is outside":   {MHz: 1},
+		"the speed of 100 MHz is outside": {MHz: 100},
+		"silence is -1s":                  {Silence: -time.Second},
 	} {
 		for _, err := range []error{second(New(port{m}, m, &o)), second(NewSource("", "", o))} {
 			if err == nil || !strings.Contains(err.Error(), want) {

@@ -53,7 +53,7 @@ func (m *module) String() string { return "sim" }
 type port struct{ *module }
 
 func (p port) Connect(f physic.Frequency, mode spi.Mode, bits int) (spi.Conn, error) {
-	if mode != spi.Mode3 || bits != 8 || f > MaxSpeed {
+	if mode != spi.Mode3 || bits != 8 || f > MaxMHz*physic.MegaHertz {
 		return nil, fmt.Errorf("connected with %v, mode %v, %d bits", f, mode, bits)
 	}
 	return wire(p), nil
