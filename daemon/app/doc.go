@@ -19,6 +19,7 @@ const (
 	BadConfig   Class = 3   // the configuration is wrong
 	BadModel    Class = 4   // the model files are missing, damaged or of two models
 	BadInput    Class = 5   // a picture, a sound or a line cannot be used
+	NotRunning  Class = 6   // no daemon runs that could be asked
 	Interrupted Class = 130 // a signal ended the command before it was done
 )
 

@@ -13,6 +13,11 @@ import (
 	"syscall"
 )
 
+// Refusal is a no of the daemon.
+type Refusal struct{ Why string }
+
+func (r *Refusal) Error() string { return r.Why }
+
 // maxAnswer bounds what a client reads.
 const maxAnswer = 4 << 20
 
@@ -84,7 +89,7 @@ func (c *Client) ask(ctx context.Context, method, path string) ([]byte, error) {
 	}
 	var f failure
 	if json.Unmarshal(body, &f) == nil && f.Error != "" {
-		return nil, errors.New(f.Error)
+		return nil, &Refusal{f.Error}
 	}
 	return nil, fmt.Errorf("sensed answers %s %s with %s: %s", method, path, a.Status, strings.TrimSpace(string(body)))
 }

@@ -13,6 +13,7 @@ const exitCodes = `Exit codes:
   3    the configuration is wrong
   4    the model files are missing, damaged or do not belong together
   5    a picture, a sound or a line of input cannot be used
+  6    no daemon runs that could be asked
   130  interrupted
 `
 

@@ -47,7 +47,7 @@ type command struct {
 
 // commands are in the order of the help.
 func commands() []command {
-	return []command{demoCommand(), runCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
+	return []command{demoCommand(), runCommand(), statusCommand(), reloadCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
 }
 
 // run is the program without its process: it returns the exit code.

@@ -12,6 +12,9 @@ import (
 	"sensed/daemon/app"
 )
 
+// boardVariable names a folder with the sys and proc of another board, for tests.
+const boardVariable = "SENSED_BOARD"
+
 func runCommand() command {
 	return command{
 		name:    "run",
@@ -52,7 +55,8 @@ mosquitto_sub -v -t 'sensed/#'`,
 				hangup := make(chan os.Signal, 1) // more than one are as good as one
 				signal.Notify(hangup, syscall.SIGHUP)
 				defer signal.Stop(hangup)
-				err = app.Run(ctx, app.RunOptions{Path: *path, Config: c, Log: app.NewLog(c.Log, s.err), Hangup: hangup})
+				err = app.Run(ctx, app.RunOptions{Path: *path, Config: c, Log: app.NewLog(c.Log, s.err), Hangup: hangup,
+					Program: buildVersion(), Root: os.Getenv(boardVariable)})
 				if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 					return nil // a signal is how the daemon ends
 				}
