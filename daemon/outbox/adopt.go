@@ -33,6 +33,7 @@ func (b *Outbox) adopt() error {
 	b.renumber(max(c.last, c.cursor))
 	b.segments = append(c.segments, b.segments...)
 	b.noted = c.cursor
+	b.adopted = true
 	b.sweep()
 	if n := b.counts.Restored; n > 0 {
 		b.log.Info("messages of earlier wait in the outbox", "folder", b.opts.Dir, "waiting", n)

@@ -177,8 +177,13 @@ func (b *Outbox) recover() {
 }
 
 func (b *Outbox) leaveMemory() error {
-	if b.folder.dir == nil {
+	if !b.adopted {
 		if err := b.adopt(); err != nil {
+			return err
+		}
+	} else {
+		b.folder.close() // it may have been unplugged, or removed and made again
+		if err := b.folder.open(); err != nil {
 			return err
 		}
 	}

@@ -50,6 +50,7 @@ type Outbox struct {
 
 	mu       sync.Mutex
 	folder   *folder              // nil: in memory by choice
+	adopted  bool                 // what the folder held was read
 	problem  string               // why the folder cannot be used; "" when it can
 	segments []*segment           // by number; those in memory, if any, last
 	active   *segment             // the last one, when it takes more

@@ -101,4 +101,16 @@ func segments(t testing.TB, dir string) []string {
 	return files
 }
 
+// inMemory returns a folder in memory where the system has one: for tests with
+// thousands of fsyncs.
+func inMemory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "outbox")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 func numbered(n int) string { return fmt.Sprintf("m%06d", n) }
