@@ -30,7 +30,7 @@ func run(t *testing.T, o Options) *bench {
 	if o.Engine == nil {
 		o.Engine = &engine{}
 	}
-	b.eng = o.Engine.(*engine)
+	b.eng, _ = o.Engine.(*engine)
 	if o.Publisher == nil {
 		o.Publisher = &publisher{}
 	}
