@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"sensed/daemon/config"
 	"sensed/daemon/pipeline"
@@ -32,12 +33,52 @@ func triggers(c *config.Config) ([]pipeline.Trigger, error) {
 	return out, nil
 }
 
+// switches turns the configured switches into those of the pipeline. No pin is
+// touched.
+func switches(c *config.Config) ([]pipeline.Switch, error) {
+	var out []pipeline.Switch
+	for _, w := range c.Switches {
+		s, err := gpio.NewSource(w.Pin, gpio.Opts{Edge: "both", Pull: w.Pull, Debounce: w.Debounce})
+		if err != nil {
+			return nil, Errorf(BadConfig, "switch %q: %w", w.Pin, err)
+		}
+		out = append(out, pipeline.Switch{
+			Name: w.Pin, Role: pipeline.Role(w.Role), Toggle: w.Press == "toggle", Sources: c.Switched(w),
+			Open: func(ctx context.Context) (pipeline.Pin, error) {
+				p, err := s.Open(ctx)
+				if err != nil {
+					return nil, err
+				}
+				return &switchPin{Trigger: p, low: w.Active == "low"}, nil
+			},
+		})
+	}
+	return out, nil
+}
+
 // pin is an open trigger as the pipeline wants it.
 type pin struct{ *gpio.Trigger }
 
 func (p pin) Next(ctx context.Context) (pipeline.Edge, error) {
 	e, err := p.Trigger.Next(ctx)
 	return pipeline.Edge(e), err
+}
+
+// switchPin is the open pin of a switch: its first edge is how it stands, and
+// high is on.
+type switchPin struct {
+	*gpio.Trigger
+	low  bool // it is on when the pin is low
+	told bool
+}
+
+func (p *switchPin) Next(ctx context.Context) (pipeline.Edge, error) {
+	if !p.told {
+		p.told = true
+		return pipeline.Edge{Time: time.Now(), High: p.High() != p.low}, nil
+	}
+	e, err := p.Trigger.Next(ctx)
+	return pipeline.Edge{Time: e.Time, High: e.High != p.low}, err
 }
 
 // lamp is what a light can do.

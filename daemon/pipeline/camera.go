@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"image"
 	"time"
 
@@ -15,11 +14,16 @@ import (
 // eye is what an open camera's goroutine knows between two pictures.
 type eye struct {
 	s      *source
+	sight  *sight
 	motion *gate.Motion // nil: motion is not looked for
-	// The motion that is going on.
-	id    string
-	asked time.Time
-	pace  map[string]*gate.Rate // of the tasks that have one
+	// The motion that is going on, or was last.
+	id     string
+	moving bool // it is going on
+	began  time.Time
+	asked  time.Time
+	pace   map[string]*gate.Rate // of the tasks that have one
+	// What was told of a thermal camera's temperatures.
+	warmth thermometer
 }
 
 // watch works with the camera until an error.
@@ -28,26 +32,31 @@ func (s *source) watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	hidden, err := gate.NewBlackout(s.Blackout)
+	if err != nil {
+		return err
+	}
 	cam, err := s.OpenCamera(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.closeDevice(cam)
+	defer s.opened(cam)()
+	e.sight = newSight(cam, hidden, s.Always)
+	defer func() { e.rest(time.Now()) }()
 	for {
 		if s.Lossless {
-			if err := s.p.desk.idle(ctx, s.Name); err != nil {
+			if err := s.idle(ctx); err != nil {
 				return err
 			}
 		}
-		f, err := cam.Next(ctx)
+		f, err := e.sight.next(ctx)
 		if err != nil {
 			return err
 		}
-		if f.Image == nil {
-			return errors.New("the camera gave a picture without pixels")
-		}
 		s.delivered()
-		e.look(f)
+		if err := e.look(f); err != nil {
+			return err
+		}
 	}
 }
 
@@ -74,7 +83,8 @@ func (s *source) newEye() (*eye, error) {
 
 // look announces what moves in a picture and asks what is to be asked about it.
 // A picture of which nothing is asked costs no memory.
-func (e *eye) look(f devices.Frame) {
+func (e *eye) look(f devices.Frame) (err error) {
+	e.measure(f)
 	var moved gate.Moved
 	if e.motion != nil {
 		moved = e.motion.Push(f.Time, f.Image)
@@ -82,6 +92,14 @@ func (e *eye) look(f devices.Frame) {
 	began := moved.Started || moved.Moving && moved.New
 	since := f.Time.Sub(e.asked)
 	again := moved.Moving && e.s.Again > 0 && (since >= e.s.Again || since < 0) // the clock may be set back
+	if began || again || e.s.Always {
+		if f, err = e.sight.picture(); err != nil {
+			return err
+		}
+	}
+	if began || !moved.Moving {
+		e.rest(f.Time)
+	}
 	if began {
 		e.id = e.s.p.opts.NewID()
 		e.announce(f, moved.Area)
@@ -95,6 +113,9 @@ func (e *eye) look(f devices.Frame) {
 		switch {
 		case t.Every > 0:
 			if e.pace[t.Name].Allow(t.Name, f.Time, true) {
+				if f, err = e.sight.picture(); err != nil {
+					return err
+				}
 				e.ask(f, t, schedule.Timed, e.s.p.opts.NewID(), false)
 			}
 		case began || again:
@@ -106,15 +127,43 @@ func (e *eye) look(f devices.Frame) {
 			e.ask(f, t, schedule.Timed, always, false)
 		}
 	}
-	for _, k := range e.s.kicked() {
+	kicks := e.s.kicked()
+	if len(kicks) == 0 {
+		return nil
+	}
+	f, err = e.sight.picture()
+	for _, k := range kicks {
+		if err != nil {
+			e.s.refuseKick(k, event.Faulty, err.Error())
+			continue
+		}
 		for i := range e.s.Tasks {
 			e.ask(f, &e.s.Tasks[i], schedule.Trigger, k.id, true)
 		}
 	}
+	return err
 }
 
 func (e *eye) announce(f devices.Frame, area float64) {
-	e.s.p.publish(event.Event{ID: e.id, Kind: event.Motion, Source: e.s.Name, Time: f.Time, Sample: f.Name, Level: &area})
+	e.moving, e.began = true, f.Time
+	begun := true
+	e.s.p.publish(event.Event{
+		ID: e.id, Kind: event.Motion, Source: e.s.Name, Time: f.Time, Sample: f.Name, Level: &area,
+		Status: event.Announced, Active: &begun,
+	})
+}
+
+// rest says that the motion which is going on is over.
+func (e *eye) rest(at time.Time) {
+	if !e.moving {
+		return
+	}
+	e.moving = false
+	over := false
+	e.s.p.publish(event.Event{
+		ID: e.id, Kind: event.Motion, Source: e.s.Name, Time: at,
+		Status: event.Done, Active: &over, Duration: max(0, at.Sub(e.began).Seconds()),
+	})
 }
 
 func (e *eye) ask(f devices.Frame, t *Task, c schedule.Class, id string, announced bool) {

@@ -35,6 +35,7 @@ type utterance struct {
 	number int
 	at     time.Time
 	sample string
+	told   bool // it was announced
 }
 
 // window collects sound for one question.
@@ -45,13 +46,16 @@ type window struct {
 	at        time.Time
 	samples   []float32
 	names     []string
+	// talk: it is open until the button is let go; part of what was said there
+	// may have gone ahead.
+	talk, part bool
 }
 
 // listen works with the microphone until an error. What was heard until then is
 // still asked about.
 func (s *source) listen(ctx context.Context) (err error) {
 	e := &ear{s: s}
-	if s.Speech != nil {
+	if s.Speech != nil && !s.pushToTalk {
 		if e.speech, err = gate.NewSpeech(*s.Speech); err != nil {
 			return err
 		}
@@ -60,8 +64,11 @@ func (s *source) listen(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer s.closeDevice(mic)
+	defer s.opened(mic)()
 	defer e.flush()
+	if k, ok := s.hearTalk(); ok {
+		e.windows = append(e.windows, &window{id: k.id, class: schedule.Trigger, announced: true, at: k.at, talk: true})
+	}
 	for {
 		if s.Lossless {
 			if err := s.idle(ctx); err != nil {
@@ -88,7 +95,7 @@ func (e *ear) hear(c devices.PCM) {
 	}
 	for _, k := range e.s.kicked() {
 		if len(e.windows) >= maxKicks { // each holds its own copy of the sound
-			e.s.refuseKick(k, string(schedule.Full))
+			e.s.refuseKick(k, event.Throttled, string(schedule.Full))
 			continue
 		}
 		e.windows = append(e.windows, &window{id: k.id, class: schedule.Trigger, announced: true, at: c.Time})
@@ -134,14 +141,22 @@ func (e *ear) heard(h gate.Heard) {
 
 func (e *ear) begin(o gate.Onset) {
 	e.dismiss()
-	e.onset = utterance{id: e.s.p.opts.NewID(), number: o.Utterance, at: o.Time, sample: o.Name}
-	e.s.p.publish(event.Event{ID: e.onset.id, Kind: event.Sound, Source: e.s.Name, Time: o.Time, Sample: o.Name, Level: &o.Level})
+	e.onset = utterance{id: e.s.p.opts.NewID(), number: o.Utterance, at: o.Time, sample: o.Name, told: true}
+	begun := true
+	e.s.p.publish(event.Event{
+		ID: e.onset.id, Kind: event.Sound, Source: e.s.Name, Time: o.Time, Sample: o.Name, Level: &o.Level,
+		Status: event.Announced, Active: &begun,
+	})
 }
 
 // dismiss says that no words follow an onset which was noise.
 func (e *ear) dismiss() {
 	if e.onset.id != "" {
-		e.s.p.publish(event.Event{ID: e.onset.id, Kind: event.Sound, Source: e.s.Name, Time: e.onset.at, Sample: e.onset.sample, Text: event.NoWords})
+		over := false
+		e.s.p.publish(event.Event{
+			ID: e.onset.id, Kind: event.Sound, Source: e.s.Name, Time: e.onset.at, Sample: e.onset.sample,
+			Status: event.Skipped, Error: event.NoWords, Active: &over,
+		})
 	}
 	e.onset = utterance{}
 }
@@ -153,10 +168,23 @@ func (e *ear) segment(g gate.Segment) {
 	if e.parts.number != g.Utterance || e.parts.id == "" { // never announced
 		e.parts = utterance{id: e.s.p.opts.NewID(), number: g.Utterance, at: g.Start}
 	}
+	if g.Final && e.parts.told {
+		e.silence(g)
+	}
 	e.ask(question{
 		id: e.parts.id, class: schedule.Speech, announced: true, lone: g.Part == 0 && g.Final,
 		at: g.Start, sample: strings.Join(g.Names, ", "), level: &g.Level,
 	}, g.Samples, e.take(g))
+}
+
+// silence says that an announced utterance is over, before its words come.
+func (e *ear) silence(g gate.Segment) {
+	over := false
+	end := g.Start.Add(time.Duration(len(g.Samples)) * time.Second / devices.SampleRate)
+	e.s.p.publish(event.Event{
+		ID: e.parts.id, Kind: event.Sound, Source: e.s.Name, Time: end,
+		Status: event.Done, Active: &over, Duration: max(0, end.Sub(e.parts.at).Seconds()),
+	})
 }
 
 // collecting tells whether the window of Always is open.
@@ -177,19 +205,36 @@ func (e *ear) collect(c devices.PCM) {
 		if c.Name != "" && (len(w.names) == 0 || w.names[len(w.names)-1] != c.Name) {
 			w.names = append(w.names, c.Name)
 		}
-		if len(w.samples) < int(Window.Seconds())*devices.SampleRate {
+		if len(w.samples) < w.limit() {
 			open = append(open, w)
 			continue
 		}
 		e.close(w)
+		if w.talk {
+			open = append(open, &window{id: w.id, class: w.class, announced: true, at: c.Time, talk: true, part: true})
+		}
 	}
 	clear(e.windows[len(open):])
 	e.windows = open
 }
 
+// limit is how many samples fill the window.
+func (w *window) limit() int {
+	if w.talk {
+		return int(talkWindow.Seconds()) * devices.SampleRate
+	}
+	return int(Window.Seconds()) * devices.SampleRate
+}
+
 func (e *ear) close(w *window) {
+	if len(w.samples) == 0 {
+		if !w.part {
+			e.s.refuseKick(kick{id: w.id, at: w.at}, event.Skipped, "nothing was heard while the button was held")
+		}
+		return
+	}
 	e.ask(question{
-		id: w.id, class: w.class, announced: w.announced, lone: true,
+		id: w.id, class: w.class, announced: w.announced, lone: !w.part && len(w.samples) < w.limit(),
 		at: w.at, sample: strings.Join(w.names, ", "),
 	}, w.samples, nil)
 }

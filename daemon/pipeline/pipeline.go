@@ -43,7 +43,7 @@ type Publisher interface {
 	Publish(ctx context.Context, e event.Event) error
 }
 
-// Pin is an open trigger pin, used by one goroutine.
+// Pin is an open pin that is read, used by one goroutine.
 type Pin interface {
 	// Next waits for the next accepted edge. Its errors are as for
 	// [devices.Camera].
@@ -72,6 +72,9 @@ type Source struct {
 	OpenCamera     func(ctx context.Context) (devices.Camera, error)
 	OpenMicrophone func(ctx context.Context) (devices.Microphone, error)
 	Tasks          []Task
+	// Blackout are the places of a camera's pictures that are painted black
+	// before anything else sees them.
+	Blackout []gate.Polygon
 	// Motion is the gate of a camera, Speech that of a microphone. They announce
 	// what they let pass. Nil: nothing is announced, and the tasks are asked
 	// only at their pace, at a trigger, or always.
@@ -113,6 +116,7 @@ type Options struct {
 	Publisher Publisher
 	Sources   []Source
 	Triggers  []Trigger
+	Switches  []Switch
 	Log       *slog.Logger
 	// Once makes Run return when every source has ended and every question is
 	// answered. A source that fails is then not tried again but makes Run fail.
@@ -126,6 +130,13 @@ type Options struct {
 	// Relief, when set, says how much less is to be asked at present; it may be
 	// called from several goroutines and must not block.
 	Relief func() Relief
+	// Model, when set, tells what is known of the model besides its name. It must
+	// not block.
+	Model func() event.Model
+	// Opened, when set, is told when the device of a source was opened, before
+	// anything is taken from it, and when it has been closed. It is called by
+	// several goroutines and must not block for long.
+	Opened func(source string, open bool)
 	// NewID names what happens; by default a time-ordered unique text.
 	NewID func() string
 
@@ -141,14 +152,15 @@ type Options struct {
 
 // Pipeline is the running job. Make it with [New], run it once.
 type Pipeline struct {
-	opts     Options
-	log      *slog.Logger
-	desk     *desk
-	sources  []*source
-	triggers []*trigger
-	counts   counts
-	relief   relief
-	started  atomic.Bool
+	opts    Options
+	log     *slog.Logger
+	desk    *desk
+	sources []*source
+	pins    []*wire // of triggers and switches
+	counts  counts
+	relief  relief
+	started atomic.Bool
+	tracks  int // numbers given to things; belongs to the model's goroutine
 	// publishing ends when Run does: events still go out while all else stops.
 	publishing context.Context
 }
@@ -174,6 +186,7 @@ func New(o Options) (*Pipeline, error) {
 		p.sources = append(p.sources, src)
 		depth = max(depth, 2*len(s.Tasks)) // one of a motion and one of a trigger each
 	}
+	p.desk = newDesk(depth)
 	for _, t := range o.Triggers {
 		if t.Open == nil {
 			return nil, fmt.Errorf("pipeline: trigger %q cannot be opened", t.Name)
@@ -181,7 +194,7 @@ func New(o Options) (*Pipeline, error) {
 		if byName[t.Name] != nil {
 			return nil, fmt.Errorf("pipeline: a trigger and a source are named %q", t.Name)
 		}
-		tr := &trigger{Trigger: t, p: p, state: state{p: p, name: t.Name}}
+		tr := newTrigger(p, t)
 		for _, name := range t.Starts {
 			src := byName[name]
 			if src == nil {
@@ -189,9 +202,18 @@ func New(o Options) (*Pipeline, error) {
 			}
 			tr.starts = append(tr.starts, src)
 		}
-		p.triggers = append(p.triggers, tr)
+		p.pins = append(p.pins, &tr.wire)
 	}
-	p.desk = newDesk(depth)
+	for _, o := range o.Switches {
+		if byName[o.Name] != nil {
+			return nil, fmt.Errorf("pipeline: a switch and a source are named %q", o.Name)
+		}
+		t, err := newToggle(p, o)
+		if err != nil {
+			return nil, fmt.Errorf("pipeline: switch %q: %w", o.Name, err)
+		}
+		p.pins = append(p.pins, &t.wire)
+	}
 	return p, nil
 }
 
@@ -204,6 +226,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Measured == nil {
 		o.Measured = func(event.Result, event.Latency) {}
+	}
+	if o.Opened == nil {
+		o.Opened = func(string, bool) {}
 	}
 	if o.QueueDepth <= 0 {
 		o.QueueDepth = 8
@@ -237,6 +262,9 @@ func (s Source) check() error {
 		if wordsOf(t.Kind) == "" {
 			return fmt.Errorf("%q is no kind of task", t.Kind)
 		}
+	}
+	if _, err := gate.NewBlackout(s.Blackout); err != nil {
+		return err
 	}
 	if s.Motion != nil {
 		if _, err := gate.NewMotion(*s.Motion); err != nil {
@@ -272,8 +300,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	for _, s := range p.sources {
 		senses.start("source "+s.Name, func() { s.run(sensing) })
 	}
-	for _, t := range p.triggers {
-		all.start("trigger "+t.Name, func() { t.run(sensing) })
+	for _, w := range p.pins {
+		all.start("pin "+w.name, func() { w.run(sensing) })
 	}
 	model.start("the model", func() { p.answerAll(answering) })
 
@@ -311,8 +339,13 @@ func (p *Pipeline) failures() error {
 
 // publish sends an event on its way. An event that is not taken is lost and
 // counted; the log hears of it once until it goes well again.
+//
+// What says nothing about its outcome is done.
 func (p *Pipeline) publish(e event.Event) {
-	e.Node = p.opts.Node
+	e.Version, e.Node = event.Version, p.opts.Node
+	if e.Status == "" && e.Kind != event.Status {
+		e.Status = event.Done
+	}
 	ctx, cancel := context.WithTimeout(p.publishing, p.opts.Publish)
 	defer cancel()
 	err := p.opts.Publisher.Publish(ctx, e)

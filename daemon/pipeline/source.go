@@ -25,11 +25,16 @@ type source struct {
 	counts sourceCounts
 	state  state
 	latch  latch
-	err    error // why it was given up; read when its goroutine has ended
+	memory memory // belongs to the model's goroutine
+	err    error  // why it was given up; read when its goroutine has ended
 
-	mu    sync.Mutex
-	kicks []kick // triggers that wait for a picture or sound
-	down  bool   // triggers are refused
+	// pushToTalk: a switch says when the microphone listens, not a gate.
+	pushToTalk bool
+
+	mu      sync.Mutex
+	talking *talk  // the press that goes on; nil: there is none
+	kicks   []kick // triggers that wait for a picture or sound
+	down    bool   // triggers are refused
 }
 
 // kick is a trigger's wish that a source looks.
@@ -66,10 +71,14 @@ func (s *source) session(ctx context.Context) (err error) {
 	return s.listen(ctx)
 }
 
-// closeDevice closes a device at the end of a session.
-func (s *source) closeDevice(c io.Closer) {
-	if err := c.Close(); err != nil {
-		s.p.log.Warn("a source could not be closed", "source", s.Name, "error", err)
+// opened notes that a device is open, and returns what closes it.
+func (s *source) opened(c io.Closer) (close func()) {
+	s.p.opts.Opened(s.Name, true)
+	return func() {
+		if err := c.Close(); err != nil {
+			s.p.log.Warn("a source could not be closed", "source", s.Name, "error", err)
+		}
+		s.p.opts.Opened(s.Name, false)
 	}
 }
 
@@ -103,26 +112,26 @@ func (s *source) become(is, why string) {
 	s.mu.Unlock()
 	s.state.become(is, why)
 	for _, k := range kicks {
-		s.refuseKick(k, notWell(s.Name, is))
+		s.refuseKick(k, event.Skipped, notWell(s.Name, is))
 	}
 }
 
 // kick makes the source look at once, or says that it cannot.
 func (s *source) kick(k kick) {
 	s.mu.Lock()
-	reason := ""
+	outcome, reason := event.Skipped, ""
 	switch {
 	case s.down:
 		is, _ := s.state.get()
 		reason = notWell(s.Name, is)
 	case len(s.kicks) == maxKicks:
-		reason = string(schedule.Full)
+		outcome, reason = event.Throttled, string(schedule.Full)
 	default:
 		s.kicks = append(s.kicks, k)
 	}
 	s.mu.Unlock()
 	if reason != "" {
-		s.refuseKick(k, reason)
+		s.refuseKick(k, outcome, reason)
 	}
 }
 
@@ -147,11 +156,11 @@ func notWell(name, is string) string {
 }
 
 // refuseKick says for each task that the words a trigger asked for will not come.
-func (s *source) refuseKick(k kick, reason string) {
+func (s *source) refuseKick(k kick, outcome event.Outcome, reason string) {
 	for _, t := range s.Tasks {
 		q := question{source: s, task: t, id: k.id, at: k.at}
 		e := q.words()
-		e.Error = reason
+		wordless(&e, outcome, reason)
 		s.p.publish(e)
 	}
 }

@@ -43,6 +43,14 @@ func find(name string) (gpio.PinIO, error) {
 	return nil, fmt.Errorf("%w: pin %s: this machine has no GPIO pins (no /dev/gpiochip* that this user may open)", devices.ErrAbsent, name)
 }
 
+// giveBack frees a pin for other programs, where its driver can do that: what
+// periph's drivers halt stays with this process.
+func giveBack(pin any) {
+	if c, ok := pin.(interface{ Close() }); ok {
+		c.Close()
+	}
+}
+
 // names lists some pins.
 func names(pins []gpio.PinIO) string {
 	var list []string

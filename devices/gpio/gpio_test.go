@@ -160,7 +160,7 @@ func TestFakePin(t *testing.T) {
 	if p.Pull() != gpio.PullUp {
 		t.Errorf("the pull is %v", p.Pull())
 	}
-	if tr.String() != "trigger on GPIO17(17)" {
+	if tr.String() != "trigger on GPIO17" {
 		t.Errorf("its name is %q", tr)
 	}
 	p.EdgesChan <- gpio.Low
@@ -274,7 +274,7 @@ func TestLight(t *testing.T) {
 			t.Error(err)
 		}
 		check(false)
-		if l.String() != "light on GPIO27(27)" {
+		if l.String() != "light on GPIO27" {
 			t.Errorf("its name is %q", l)
 		}
 	}

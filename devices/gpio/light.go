@@ -45,17 +45,19 @@ func NewLight(pin gpio.PinOut, o *LightOpts) (*Light, error) {
 // Set turns the light on or off.
 func (l *Light) Set(on bool) error {
 	if err := l.pin.Out(gpio.Level(on != l.low)); err != nil {
-		return fmt.Errorf("gpio: pin %s cannot be driven: %w", l.pin, err)
+		return fmt.Errorf("gpio: pin %s cannot be driven: %w", l.pin.Name(), err)
 	}
 	return nil
 }
 
 // String names the light for messages.
-func (l *Light) String() string { return "light on " + l.pin.String() }
+func (l *Light) String() string { return "light on " + l.pin.Name() }
 
 // Halt turns the light off and gives the pin back.
 func (l *Light) Halt() error {
-	if err := errors.Join(l.Set(false), l.pin.Halt()); err != nil {
+	err := errors.Join(l.Set(false), l.pin.Halt())
+	giveBack(l.pin)
+	if err != nil {
 		return fmt.Errorf("gpio: %v does not end: %w", l, err)
 	}
 	return nil

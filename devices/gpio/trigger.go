@@ -86,7 +86,7 @@ type Trigger struct {
 func New(pin gpio.PinIn, o *Opts) (*Trigger, error) {
 	edge, pull, err := o.periph()
 	if err != nil {
-		return nil, fmt.Errorf("gpio: pin %s: %w", pin, err)
+		return nil, fmt.Errorf("gpio: pin %s: %w", pin.Name(), err)
 	}
 	t := &Trigger{pin: pin, edge: edge, debounce: o.Debounce, clock: o.Clock}
 	if t.clock == nil {
@@ -94,7 +94,7 @@ func New(pin gpio.PinIn, o *Opts) (*Trigger, error) {
 	}
 	// Both edges, so that the level is known when the wanted one comes.
 	if err := pin.In(pull, gpio.BothEdges); err != nil {
-		return nil, fmt.Errorf("gpio: pin %s cannot be made an input; another program may have it: %w", pin, err)
+		return nil, fmt.Errorf("gpio: pin %s cannot be made an input; another program may have it: %w", pin.Name(), err)
 	}
 	t.high = pin.Read() == gpio.High
 	return t, nil
@@ -119,7 +119,11 @@ func (o *Opts) periph() (gpio.Edge, gpio.Pull, error) {
 }
 
 // String names the trigger for messages.
-func (t *Trigger) String() string { return "trigger on " + t.pin.String() }
+func (t *Trigger) String() string { return "trigger on " + t.pin.Name() }
+
+// High returns the level after the last edge, or at first that which the pin had
+// when it was opened.
+func (t *Trigger) High() bool { return t.high }
 
 // Next waits for the next edge that counts. It returns ctx.Err() soon after ctx
 // ends.
@@ -166,15 +170,19 @@ func (t *Trigger) wants(high bool) bool {
 	return t.edge == gpio.BothEdges || (t.edge == gpio.RisingEdge) == high
 }
 
-// Halt ends a wait that is going on and frees what the driver holds for it.
+// Halt ends a wait that is going on.
 func (t *Trigger) Halt() error {
 	if err := t.pin.Halt(); err != nil {
-		return fmt.Errorf("gpio: pin %s: %w", t.pin, err)
+		return fmt.Errorf("gpio: pin %s: %w", t.pin.Name(), err)
 	}
 	return nil
 }
 
-// Close is [Trigger.Halt].
-func (t *Trigger) Close() error { return t.Halt() }
+// Close is [Trigger.Halt], and gives the pin back.
+func (t *Trigger) Close() error {
+	err := t.Halt()
+	giveBack(t.pin)
+	return err
+}
 
 var _ conn.Resource = (*Trigger)(nil)
