@@ -40,7 +40,7 @@ type Answer struct {
 	Task       event.TaskKind `json:"task"`
 	Text       string         `json:"text"`
 	Transcript string         `json:"transcript,omitempty"` // translate: what was said
-	Objects    []event.Object `json:"objects"`              // detect and point
+	Objects    []event.Found  `json:"objects"`              // detect and point
 	Prompt     int            `json:"prompt_tokens"`
 	Tokens     int            `json:"answer_tokens"`
 	Times      Milliseconds   `json:"milliseconds"`
@@ -102,7 +102,7 @@ func Infer(ctx context.Context, q Question, out, notes io.Writer, log *slog.Logg
 	if q.JSON {
 		return writeJSON(out, Answer{
 			Task: res.Kind, Text: res.Text, Transcript: res.Transcript,
-			Objects: append([]event.Object{}, res.Objects...),
+			Objects: append([]event.Found{}, res.Objects...),
 			Prompt:  res.Prompt, Tokens: res.Answer, Model: res.Model, Notes: append(remarks, res.Notes...),
 			Times: Milliseconds{
 				Load: milliseconds(loaded.Sub(began)), Encode: milliseconds(res.Timing.Encode),

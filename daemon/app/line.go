@@ -35,7 +35,7 @@ func color(k event.Kind) string {
 		return cyan
 	case event.Transcript:
 		return yellow
-	case event.Motion, event.Sound, event.Pin:
+	case event.Motion, event.Sound, event.Pin, event.Temperature:
 		return blue
 	}
 	return magenta
@@ -64,14 +64,22 @@ func (v *viewer) line(e event.Event) string {
 // words is what an event says.
 func (v *viewer) words(e event.Event) string {
 	switch {
+	case e.Error == event.NoWords:
+		return e.Error
 	case e.Error != "":
-		return v.paint(red, strings.TrimSpace(e.Text+" "+e.Error))
+		return v.paint(red, strings.TrimSpace(e.State+" "+e.Error))
+	case e.State != "":
+		return e.State
+	case e.Active != nil && !*e.Active:
+		return fmt.Sprintf("over after %.1f s", e.Duration)
 	case e.Kind == event.Objects:
 		return v.boxes(e.Objects)
 	case e.Kind == event.Motion && e.Level != nil:
 		return fmt.Sprintf("%.0f%% of the picture", 100**e.Level)
 	case e.Kind == event.Sound && e.Level != nil:
 		return fmt.Sprintf("%.0f dB", *e.Level)
+	case e.Temperature != nil:
+		return fmt.Sprintf("%.1f to %.1f °C", e.Temperature.Min, e.Temperature.Max)
 	case e.Kind == event.Transcript:
 		return fmt.Sprintf("%q", e.Text)
 	}
@@ -85,7 +93,7 @@ func (v *viewer) boxes(objects []event.Object) string {
 	var parts []string
 	for _, o := range objects {
 		parts = append(parts, fmt.Sprintf("%s %.0f%% %s", v.paint(bold, o.Label), 100*o.Score,
-			v.paint(dim, fmt.Sprintf("[%d %d %d %d]", o.Box[0], o.Box[1], o.Box[2], o.Box[3]))))
+			v.paint(dim, fmt.Sprintf("#%d [%d %d %d %d]", o.Track, o.Pixels[0], o.Pixels[1], o.Pixels[2], o.Pixels[3]))))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -140,7 +140,7 @@ func (v *viewer) show(m mqtt.Received) error {
 func parseReceived(m mqtt.Received) (event.Event, error) {
 	var e event.Event
 	if m.Topic == mqtt.StatusTopic(demoNode) {
-		return event.Event{ID: string(m.Payload), Kind: event.Status, Node: demoNode, Time: time.Now(), Text: string(m.Payload)}, nil
+		return event.Event{Version: event.Version, ID: string(m.Payload), Kind: event.Status, Node: demoNode, Time: time.Now(), State: string(m.Payload)}, nil
 	}
 	if err := json.Unmarshal(m.Payload, &e); err != nil {
 		return e, fmt.Errorf("a message on %s is no event: %w", m.Topic, err)
@@ -149,6 +149,9 @@ func parseReceived(m mqtt.Received) (event.Event, error) {
 }
 
 func (v *viewer) remember(e event.Event) {
+	if e.Active != nil && !*e.Active && e.Status == event.Done {
+		return // it was counted when it began
+	}
 	t := v.total[e.Kind]
 	t.count++
 	if l := e.Latency; l != nil {
@@ -158,7 +161,7 @@ func (v *viewer) remember(e event.Event) {
 	}
 	v.total[e.Kind] = t
 	switch {
-	case e.Error != "":
+	case e.Error != "" && e.Error != event.NoWords:
 		if len(v.failed) < remembered {
 			v.failed = append(v.failed, fmt.Sprintf("%s of %s %s: %s", e.Kind, e.Source, e.Sample, e.Error))
 		}

@@ -31,18 +31,18 @@ func TestLinesAreAligned(t *testing.T) {
 		e    event.Event
 		want string
 	}{
-		{event.Event{Kind: event.Status, Text: event.Online},
+		{event.Event{Kind: event.Status, State: event.Online},
 			"09:08:07  sensed      status                online"},
 		{event.Event{Kind: event.Motion, Source: demoCamera, Level: &share, Sample: "a.png"},
 			"09:08:07  camera      motion                14% of the picture  a.png"},
 		{event.Event{Kind: event.Sound, Source: demoMic, Level: &level},
 			"09:08:07  microphone  sound                 -17 dB"},
-		{event.Event{Kind: event.Sound, Source: demoMic, Text: event.NoWords},
-			"09:08:07  microphone  sound                 no words"},
+		{event.Event{Kind: event.Sound, Source: demoMic, Status: event.Skipped, Error: event.NoWords},
+			"09:08:07  microphone  sound                 no words were spoken"},
 		{event.Event{Kind: event.Caption, Source: demoCamera, Text: "A cat.", Latency: &event.Latency{Total: 81.6}},
 			"09:08:07  camera      caption        82 ms  A cat."},
-		{event.Event{Kind: event.Objects, Source: demoCamera, Objects: []event.Object{{Label: "cat", Box: [4]int{1, 2, 3, 4}, Score: 0.876}, {Label: "dog", Box: [4]int{5, 6, 7, 8}, Score: 1}}, Latency: &event.Latency{Total: 12345}},
-			"09:08:07  camera      objects     12345 ms  cat 88% [1 2 3 4], dog 100% [5 6 7 8]"},
+		{event.Event{Kind: event.Objects, Source: demoCamera, Objects: []event.Object{{Label: "cat", Pixels: [4]int{1, 2, 3, 4}, Score: 0.876, Track: 1}, {Label: "dog", Pixels: [4]int{5, 6, 7, 8}, Score: 1, Track: 2}}, Latency: &event.Latency{Total: 12345}},
+			"09:08:07  camera      objects     12345 ms  cat 88% #1 [1 2 3 4], dog 100% #2 [5 6 7 8]"},
 		{event.Event{Kind: event.Objects, Source: demoCamera, Objects: []event.Object{}},
 			"09:08:07  camera      objects               nothing"},
 		{event.Event{Kind: event.Transcript, Source: demoMic, Text: "turn on the camera"},
@@ -128,7 +128,7 @@ func TestViewerEndsWhenThePipelineAndTheNodeHave(t *testing.T) {
 	if err := v.until(arrived, ran); !errors.Is(err, broken) {
 		t.Errorf("until: %v", err)
 	}
-	for _, want := range []string{`"kind":"status"`, `"text":"online"`, `"text":"offline"`} {
+	for _, want := range []string{`"kind":"status"`, `"state":"online"`, `"state":"offline"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s is not in\n%s", want, out.String())
 		}

@@ -60,8 +60,8 @@ type VideoFrame struct {
 // Result is a typed answer.
 type Result struct {
 	Kind    TaskKind
-	Text    string   // caption, transcript, translation or answer; raw text for detect and point
-	Objects []Object // detect, point
+	Text    string  // caption, transcript, translation or answer; raw text for detect and point
+	Objects []Found // detect, point
 	// Transcript, for translate, is what was said, in the language of the speech.
 	Transcript string
 	// Score is how sure the model was of the whole answer, 0..1: the geometric
@@ -73,6 +73,18 @@ type Result struct {
 	Answer int // tokens written
 	Timing Timing
 	Model  string
+	// PromptID names the words that the model was asked with: the first eight hex
+	// digits of their SHA-256.
+	PromptID string
+}
+
+// Found is a labelled box as a model gives it.
+type Found struct {
+	Label string `json:"label"`
+	// Box is [y1, x1, y2, x2] on a grid of 1000 by 1000 over the whole frame.
+	Box [4]int `json:"box_2d"`
+	// Score is the model's own probability of the box, 0..1.
+	Score float64 `json:"score"`
 }
 
 // Timing is how long each stage took.

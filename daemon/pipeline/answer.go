@@ -55,7 +55,8 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 	p.counts.working.Store(false)
 
 	e := q.words()
-	e.Model = r.Model
+	e.Status = event.Done
+	e.Model = p.provenance(r.Model)
 	e.Latency = &event.Latency{
 		Wait:    millis(began.Sub(q.since)),
 		Encode:  millis(r.Timing.Encode),
@@ -68,24 +69,18 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 	}
 	switch {
 	case q.source.latch.private():
-		e.Error = string(schedule.Private)
+		wordless(&e, event.Skipped, string(schedule.Private))
 	case ctx.Err() != nil && err != nil:
-		e.Error = string(schedule.Stopping)
+		wordless(&e, event.Skipped, string(schedule.Stopping))
 	case asking.Err() != nil && err != nil:
-		e.Error = fmt.Sprintf("the model did not answer within %v", p.opts.Answer)
+		wordless(&e, event.TimedOut, fmt.Sprintf("the model did not answer within %v", p.opts.Answer))
 	case err != nil:
-		e.Error = err.Error()
-	case e.Kind == event.Objects:
-		e.Objects = r.Objects
-		if e.Objects == nil {
-			e.Objects = []event.Object{} // nothing found is an answer
-		}
+		wordless(&e, event.Faulty, strings.ToValidUTF8(err.Error(), "\uFFFD"))
 	default:
-		e.Text = strings.TrimSpace(strings.ToValidUTF8(r.Text, "\uFFFD")) // a cut answer may end inside a letter
+		q.answered(&e, r)
 	}
 	if err := e.Validate(); err != nil {
-		e.Objects, e.Text = nil, ""
-		e.Error = "the answer cannot be published: " + err.Error()
+		wordless(&e, event.Faulty, "the answer cannot be published: "+err.Error())
 	}
 	if e.Error != "" {
 		p.counts.failed.Add(1)
@@ -99,11 +94,14 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 	case e.Text != "" || e.Kind == event.Objects:
 	case e.Kind == event.Transcript && q.announced && q.lone:
 		// The sound was announced: say that nothing follows.
-		e.Kind, e.Text = event.Sound, event.NoWords
+		e.Kind = event.Sound
+		over := false
+		e.Active = &over
+		wordless(&e, event.Skipped, event.NoWords)
 	case e.Kind == event.Transcript:
 		return // silence
 	default:
-		e.Error = "the model gave an empty answer"
+		wordless(&e, event.Faulty, "the model gave an empty answer")
 	}
 	p.publish(e)
 }
@@ -156,7 +154,7 @@ func (p *Pipeline) refuse(ds []dropped) {
 			continue
 		}
 		e := d.words()
-		e.Error = cmp.Or(d.why, string(d.reason))
+		wordless(&e, outcomeOf(d.reason), cmp.Or(d.why, string(d.reason)))
 		p.publish(e)
 	}
 }
@@ -164,7 +162,7 @@ func (p *Pipeline) refuse(ds []dropped) {
 // words returns the event of the answer, without the answer.
 func (q *question) words() event.Event {
 	return event.Event{
-		ID: q.id, Kind: wordsOf(q.task.Kind), Node: q.source.p.opts.Node, Source: q.source.Name, Time: q.at,
+		Version: event.Version, ID: q.id, Kind: wordsOf(q.task.Kind), Node: q.source.p.opts.Node, Source: q.source.Name, Time: q.at,
 		Task: q.task.Name, Sample: q.sample, Duration: q.duration, Level: q.level,
 	}
 }

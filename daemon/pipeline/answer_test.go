@@ -10,6 +10,8 @@ import (
 
 	"sensed/daemon/event"
 	"sensed/daemon/gate"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestEngineErrors(t *testing.T) {
@@ -25,8 +27,8 @@ func TestEngineErrors(t *testing.T) {
 		{"panic", func(event.Task, event.Input) (event.Result, error) { panic("index out of range") }, 0, "the engine failed: index out of range"},
 		{"too slow", nil, time.Hour, "the model did not answer within 5m0s"},
 		{"bad boxes", func(event.Task, event.Input) (event.Result, error) {
-			return event.Result{Objects: []event.Object{{Label: "dog", Box: [4]int{9, 9, 0, 0}}}}, nil
-		}, 0, "the answer cannot be published: event #2: objects[0]: box_2d [9 9 0 0] is not [y1, x1, y2, x2] on a grid of 1000 by 1000"},
+			return event.Result{Objects: []event.Found{{Box: [4]int{0, 0, 9, 9}}}}, nil
+		}, 0, "the answer cannot be published: event #2: objects[0]: label is \"\""},
 		{"empty", func(event.Task, event.Input) (event.Result, error) { return event.Result{Text: " \n"}, nil }, 0, "the model gave an empty answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -177,7 +179,7 @@ func TestEveryKindHasItsEvent(t *testing.T) {
 
 func TestBoxesArePassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		boxes := []event.Object{{Label: "dog", Box: [4]int{1, 2, 3, 4}, Score: 0.5}}
+		boxes := []event.Found{{Label: "dog", Box: [4]int{100, 250, 300, 500}, Score: 0.5}}
 		o := &opener{t: t, scripts: [][]step{frames(1, second)}}
 		b := run(t, Options{
 			Engine: &engine{answer: func(event.Task, event.Input) (event.Result, error) {
@@ -188,8 +190,9 @@ func TestBoxesArePassedOn(t *testing.T) {
 		after(5 * second)
 		b.quiet()
 		e := b.pub.all(event.Objects)[0]
-		if fmt.Sprint(e.Objects) != fmt.Sprint(boxes) || e.Text != "" {
-			t.Errorf("%+v", e)
+		want := []event.Object{{Label: "dog", Box: [4]float64{0.25, 0.1, 0.25, 0.2}, Pixels: [4]int{40, 12, 40, 24}, Score: 0.5, Track: 1}}
+		if d := cmp.Diff(want, e.Objects); d != "" || e.Text != "" || e.Counts["dog"] != 1 || *e.Frame != [2]int{160, 120} {
+			t.Errorf("%+v\n%s", e, d)
 		}
 	})
 }

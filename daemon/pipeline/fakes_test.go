@@ -26,6 +26,8 @@ type step struct {
 	err   error
 	panic string
 	edge  *Edge
+	// thermal goes with image.
+	thermal *devices.Thermal
 }
 
 // device is a camera, microphone and pin that follows a script. After the
@@ -80,7 +82,7 @@ func (c camera) Next(ctx context.Context) (devices.Frame, error) {
 		return devices.Frame{}, err
 	}
 	c.seq++
-	return devices.Frame{Time: time.Now(), Seq: c.seq, Image: s.image, Name: s.name}, nil
+	return devices.Frame{Time: time.Now(), Seq: c.seq, Image: s.image, Name: s.name, Thermal: s.thermal}, nil
 }
 
 type microphone struct{ *device }
@@ -239,6 +241,7 @@ type publisher struct {
 	fail   func(event.Event) error // when set, decides
 	block  bool                    // takes nothing until ctx ends
 	wrong  []error                 // what is wrong with events that came
+	ends   []event.Event           // of motions and of sounds: tests of their own look at them
 }
 
 func (p *publisher) Publish(ctx context.Context, e event.Event) error {
@@ -259,6 +262,10 @@ func (p *publisher) Publish(ctx context.Context, e event.Event) error {
 	if err := e.Validate(); err != nil {
 		p.wrong = append(p.wrong, err)
 	}
+	if e.Active != nil && !*e.Active && e.Status == event.Done {
+		p.ends = append(p.ends, e)
+		return nil
+	}
 	p.events, p.at = append(p.events, e), append(p.at, time.Now())
 	return nil
 }
@@ -273,8 +280,8 @@ func (p *publisher) lines(kinds ...event.Kind) []string {
 			continue
 		}
 		s := fmt.Sprintf("%s %s %s", e.Source, e.Kind, e.ID)
-		if e.Text != "" {
-			s += " " + e.Text
+		if words := e.State + e.Text; words != "" {
+			s += " " + words
 		}
 		if e.Error != "" {
 			s += " ! " + e.Error

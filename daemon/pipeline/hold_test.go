@@ -15,7 +15,7 @@ func (p *publisher) states(source string) []string {
 	var out []string
 	for _, e := range p.all(event.Status) {
 		if e.Source == source {
-			out = append(out, strings.TrimSpace(e.Text+" "+e.Error))
+			out = append(out, strings.TrimSpace(e.State+" "+e.Error))
 		}
 	}
 	return out

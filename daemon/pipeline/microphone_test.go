@@ -39,7 +39,7 @@ func TestSoundThenTranscript(t *testing.T) {
 		if at := s.Time.Sub(start); at < 900*time.Millisecond || at > 1300*time.Millisecond {
 			t.Errorf("the sound began at %v, want 1s", at)
 		}
-		if w.Duration < 2 || w.Duration > 3.2 || w.Sample != "hello.wav" || w.Level == nil || w.Model != "fake" {
+		if w.Duration < 2 || w.Duration > 3.2 || w.Sample != "hello.wav" || w.Level == nil || w.Model.Name != "fake" {
 			t.Errorf("transcript %+v", w)
 		}
 		// The latency begins with the end of the words, not with their beginning.
@@ -58,7 +58,7 @@ func TestSilenceIsNoTranscript(t *testing.T) {
 		})
 		after(10 * second)
 		b.quiet()
-		diff(t, "events", b.pub.lines(event.Sound, event.Transcript), "hall sound #2", "hall sound #2 no words")
+		diff(t, "events", b.pub.lines(event.Sound, event.Transcript), "hall sound #2", "hall sound #2 ! no words were spoken")
 	})
 }
 
@@ -136,13 +136,13 @@ func TestNoiseIsDismissed(t *testing.T) {
 		after(second)
 		b.quiet()
 		diff(t, "sounds", b.pub.lines(event.Sound),
-			"hall sound #1", "hall sound #1 no words",
-			"hall sound #2", "hall sound #2 no words",
+			"hall sound #1", "hall sound #1 ! no words were spoken",
+			"hall sound #2", "hall sound #2 ! no words were spoken",
 			"hall sound #3",
-			"hall sound #4", "hall sound #4 no words",
-			"hall sound #5", "hall sound #5 no words",
-			"hall sound #6", "hall sound #6 no words",
-			"hall sound #7", "hall sound #7 no words")
+			"hall sound #4", "hall sound #4 ! no words were spoken",
+			"hall sound #5", "hall sound #5 ! no words were spoken",
+			"hall sound #6", "hall sound #6 ! no words were spoken",
+			"hall sound #7", "hall sound #7 ! no words were spoken")
 		diff(t, "transcripts", b.pub.lines(event.Transcript), "hall transcript #3 about 1.0 s", "hall transcript #3 about 1.0 s")
 	})
 }

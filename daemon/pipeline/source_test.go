@@ -95,7 +95,7 @@ func TestPanicIsAnErrorOfItsSource(t *testing.T) {
 		var states []string
 		for _, e := range b.pub.all(event.Status) {
 			if e.Source == "bad" {
-				states = append(states, e.Text+" "+e.Error)
+				states = append(states, e.State+" "+e.Error)
 			}
 		}
 		diff(t, "states", states, "failed internal error: boom", "failed internal error: bang", "ok ", "stopped ")

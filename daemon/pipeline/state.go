@@ -30,7 +30,7 @@ func (s *state) become(is, why string) {
 		return
 	}
 	log := s.p.log.Info
-	e := event.Event{ID: s.p.opts.NewID(), Kind: event.Status, Source: s.name, Time: time.Now(), Text: is, Error: why}
+	e := event.Event{ID: s.p.opts.NewID(), Kind: event.Status, Source: s.name, Time: time.Now(), State: is, Error: why}
 	switch {
 	case strictness(is) >= 0:
 		e.Error = "" // closed on purpose is no error

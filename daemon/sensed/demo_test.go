@@ -22,7 +22,7 @@ import (
 // expectation is what the reference answers for a sample.
 type expectation struct {
 	Caption    string
-	Objects    []event.Object
+	Objects    []event.Found
 	Transcript string
 }
 
@@ -48,7 +48,7 @@ func TestDemoSeesAndHearsEverySample(t *testing.T) {
 		e := parse[event.Event](t, line)
 		kinds[e.Kind]++
 		if e.Kind == event.Status && e.Source == "" {
-			states = append(states, e.Text)
+			states = append(states, e.State)
 		}
 		if got[e.Sample] == nil {
 			got[e.Sample] = map[event.Kind]event.Event{}
@@ -95,7 +95,7 @@ func TestDemoSeesAndHearsEverySample(t *testing.T) {
 // complete checks what each answer must carry.
 func complete(t *testing.T, name string, e event.Event) {
 	t.Helper()
-	if e.ID == "" || e.Node != "demo" || e.Source == "" || e.Time.IsZero() || e.Model == "" || e.Error != "" {
+	if e.ID == "" || e.Node != "demo" || e.Source == "" || e.Time.IsZero() || e.Model == nil || e.Model.Name == "" || e.Error != "" {
 		t.Errorf("%s: event of kind %q lacks something: %+v", name, e.Kind, e)
 	}
 	if l := e.Latency; l == nil || l.Encode <= 0 || l.Prefill <= 0 || l.Decode <= 0 || l.Total < l.Encode+l.Prefill+l.Decode {
@@ -105,12 +105,12 @@ func complete(t *testing.T, name string, e event.Event) {
 
 // compareBoxes pairs the boxes of one label with an intersection over union of
 // at least a half and says what is left over.
-func compareBoxes(got, want []event.Object) string {
+func compareBoxes(got []event.Object, want []event.Found) string {
 	used := make([]bool, len(got))
 next:
-	for _, w := range want {
+	for _, w := range event.Place(want, 1000, 1000) {
 		for i, g := range got {
-			if !used[i] && g.Label == w.Label && overlap(g.Box, w.Box) >= 0.5 {
+			if !used[i] && g.Label == w.Label && event.Overlap(g.Box, w.Box) >= 0.5 {
 				used[i] = true
 				continue next
 			}
@@ -121,13 +121,6 @@ next:
 		return "too many boxes"
 	}
 	return ""
-}
-
-// overlap is the intersection over the union of two boxes.
-func overlap(a, b [4]int) float64 {
-	area := func(x [4]int) int { return max(0, x[2]-x[0]) * max(0, x[3]-x[1]) }
-	both := area([4]int{max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])})
-	return float64(both) / float64(area(a)+area(b)-both)
 }
 
 func TestDemoEndsWithASignalAndSumsUp(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sensed/daemon/app"
+	"sensed/daemon/event"
 	"sensed/deploy/models/tiny"
 )
 
@@ -64,7 +65,7 @@ func TestInferPrintsOneObject(t *testing.T) {
 		t.Fatalf("exit code %d, %q\n%s", code, out, notes)
 	}
 	a := parse[app.Answer](t, out)
-	if bad := compareBoxes(a.Objects, expected(t)["scene2.png"].Objects); bad != "" {
+	if bad := compareBoxes(event.Place(a.Objects, 1000, 1000), expected(t)["scene2.png"].Objects); bad != "" {
 		t.Errorf("%s: %+v", bad, a.Objects)
 	}
 	for _, o := range a.Objects {

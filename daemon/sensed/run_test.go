@@ -119,7 +119,7 @@ func TestRunPublishesToMosquitto(t *testing.T) {
 	for source, state := range map[string]string{"gone": event.Absent, "NOSUCHPIN17": event.Absent, "empty": event.Failed, "door": event.Ended, "garden": event.OK} {
 		states := events(t, all, source, event.Status)
 		if !slices.ContainsFunc(states, func(e event.Event) bool {
-			return e.Text == state && (state == event.OK || state == event.Ended || e.Error != "")
+			return e.State == state && (state == event.OK || state == event.Ended || e.Error != "")
 		}) {
 			t.Errorf("%s was never %s: %+v", source, state, states)
 		}
@@ -148,7 +148,7 @@ func TestRunPublishesToMosquitto(t *testing.T) {
 // checkAnswer checks what each answer of the daemon must carry.
 func checkAnswer(t *testing.T, e event.Event) {
 	t.Helper()
-	if err := e.Validate(); err != nil || e.Node != "porch" || e.Model == "" || e.Error != "" || e.Latency == nil || e.Task == "" {
+	if err := e.Validate(); err != nil || e.Node != "porch" || e.Model == nil || e.Error != "" || e.Latency == nil || e.Task == "" {
 		t.Errorf("%v: %+v", err, e)
 	}
 }

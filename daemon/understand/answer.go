@@ -38,12 +38,12 @@ func (q question) read(r gemma4.Reply) Result {
 }
 
 // readObjects reads boxes, scores them and makes one of those that say the same.
-func (q question) readObjects(r gemma4.Reply) ([]event.Object, []string) {
+func (q question) readObjects(r gemma4.Reply) ([]event.Found, []string) {
 	spots, notes := readBoxes(r.Text, q.labels)
 	tokens, ok := newRuler(r)
-	objects := make([]event.Object, 0, len(spots)) // never nil: an empty list is an answer too
+	objects := make([]event.Found, 0, len(spots)) // never nil: an empty list is an answer too
 	for _, s := range spots {
-		o := event.Object{Label: s.label, Box: s.box}
+		o := event.Found{Label: s.label, Box: s.box}
 		if ok {
 			o.Score = tokens.score(s.start, s.end)
 		}
@@ -54,7 +54,7 @@ func (q question) readObjects(r gemma4.Reply) ([]event.Object, []string) {
 
 // mergeObject adds o to objects, unless one with the same label covers nearly
 // the same place; of two such the one with the higher score stays.
-func mergeObject(objects []event.Object, o event.Object) []event.Object {
+func mergeObject(objects []event.Found, o event.Found) []event.Found {
 	for i, have := range objects {
 		if have.Label == o.Label && overlap(have.Box, o.Box) > sameBox {
 			if o.Score > have.Score {

@@ -30,7 +30,7 @@ func TestReadObjectsScoresAndMerges(t *testing.T) {
 	}
 	probs := []float64{1, 1, 0.5, 0.5, 1, 1, 0.9, 0.4, 0.1, 0.3}
 	got, notes := question{kind: Detect}.readObjects(reply(true, pieces, probs...))
-	want := []event.Object{
+	want := []event.Found{
 		{Label: "cat", Box: [4]int{11, 20, 500, 600}, Score: 0.9},
 		{Label: "dog", Box: [4]int{10, 20, 500, 600}, Score: math.Sqrt(0.4 * 0.1)},
 		{Label: "cat", Box: [4]int{600, 20, 900, 600}, Score: 0.3},
@@ -117,7 +117,7 @@ func FuzzRead(f *testing.F) {
 			if (kind == Transcribe || kind == Translate) && strings.ContainsAny(r.Text+r.Transcript, "\r\n") {
 				t.Errorf("%s has more than one line: %q %q", kind, r.Text, r.Transcript)
 			}
-			if slices.ContainsFunc(r.Objects, func(o event.Object) bool { return !(o.Score >= 0 && o.Score <= 1) }) {
+			if slices.ContainsFunc(r.Objects, func(o event.Found) bool { return !(o.Score >= 0 && o.Score <= 1) }) {
 				t.Errorf("a score is not within 0..1: %v", r.Objects)
 			}
 		}

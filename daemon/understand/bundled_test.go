@@ -19,7 +19,7 @@ import (
 // sample is what the bundled model is known to answer; see the recipe.
 type sample struct {
 	Caption    string
-	Objects    []event.Object
+	Objects    []event.Found
 	Transcript string
 }
 
@@ -123,7 +123,7 @@ func checkPicture(t *testing.T, e *Engine, in Input, want sample) {
 // reference's but for a step or two of ten thousandths: the reference computed
 // with the weights before they were rounded to Q8_0, and neighbouring numbers
 // are nearly as likely. TestFullPrecisionIDs wants every token equal.
-func checkObjects(t *testing.T, got, want []event.Object) {
+func checkObjects(t *testing.T, got, want []event.Found) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("found %v, want %v", got, want)

@@ -129,7 +129,7 @@ func (h heldOut) pictures(t *testing.T, e *Engine, folder string) (exact, f1, va
 
 // scoreLine is one object and whether it was there, for looking at how well
 // the scores tell right from wrong.
-func scoreLine(o event.Object, there bool) string {
+func scoreLine(o event.Found, there bool) string {
 	return fmt.Sprintf("%t\t%.4f\t%s\n", there, o.Score, o.Label)
 }
 
