@@ -25,8 +25,10 @@ func BenchmarkMatMul(b *testing.B) {
 			}
 			w = w.Rounded()
 			form := alignedBytes(pool.PackedBytes(w))
-			pool.Pack(form, w)
-			weights, packed = append(weights, w), append(packed, pool.Packed(w, form))
+			pool.Pack(form, w, 0)
+			q := new(*w)
+			pool.UsePacked(q, form)
+			weights, packed = append(weights, w), append(packed, q)
 		}
 		for _, t := range []int{1, 2, 4, 8, 64, 256} {
 			for _, form := range []struct {

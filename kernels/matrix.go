@@ -72,41 +72,45 @@ func (m *Matrix) encodedRow(r int) []byte {
 func (m *Matrix) Row(dst []float32, r int) { ref.Dequantize(dst[:m.Cols], m.Type, m.encodedRow(r)) }
 
 // PackedBytes returns the size of the packed form of m for the processor of
-// this pool, 0 when packing gains nothing.
+// this pool, 0 when packing gains nothing. It is a multiple of [Pool.PackedTile].
 func (p *Pool) PackedBytes(m *Matrix) int {
-	tiles := (m.Rows + tileRows - 1) / tileRows
-	return tiles * p.packedTileBytes(m)
+	return (m.Rows + tileRows - 1) / tileRows * p.PackedTile(m)
 }
 
-// Pack writes the packed form of m to dst, which has PackedBytes bytes and
-// starts at a multiple of 64 bytes.
-func (p *Pool) Pack(dst []byte, m *Matrix) {
-	p.checkPacked(dst, m)
-	tile := p.packedTileBytes(m)
-	p.run(len(dst)/max(1, tile), func(worker, i int) { p.packTile(dst[i*tile:(i+1)*tile], m, worker, i) })
-}
+// PackedTile returns the size of the piece in which m is packed.
+func (p *Pool) PackedTile(m *Matrix) int { return p.packedTileBytes(m) }
 
-// Packed returns the same matrix with its packed form, which [Pool.Pack] made
-// of a matrix with the same contents and which must stay as it is while the
-// matrix is in use. Products come out the same, bit for bit.
-func (p *Pool) Packed(m *Matrix, packed []byte) *Matrix {
-	p.checkPacked(packed, m)
-	if len(packed) == 0 {
-		return m
+// PackFormat names the packed form of this pool's processor: what was packed
+// under another name is of no use.
+func (p *Pool) PackFormat() string { return p.packFormat() }
+
+// Pack writes part of the packed form of m to dst: len(dst) bytes of it from
+// byte from on, both whole tiles. dst starts at a multiple of 64 bytes.
+func (p *Pool) Pack(dst []byte, m *Matrix, from int) {
+	tile := p.PackedTile(m)
+	if len(dst) == 0 {
+		return
 	}
-	q := *m
-	q.packed = packed
-	return &q
+	if from%tile != 0 || len(dst)%tile != 0 || from+len(dst) > p.PackedBytes(m) || !packable(dst) {
+		panic(fmt.Sprintf("kernels: bytes %d to %d are no tiles of %d x %d packed weights", from, from+len(dst), m.Rows, m.Cols))
+	}
+	first := from / tile
+	p.run(len(dst)/tile, func(worker, i int) { p.packTile(dst[i*tile:(i+1)*tile], m, worker, first+i) })
 }
 
-// checkPacked panics when packed has another size or alignment than it must
-// have, which is a mistake of the caller.
-func (p *Pool) checkPacked(packed []byte, m *Matrix) {
-	same(len(packed), p.PackedBytes(m))
-	if len(packed) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(packed)))%PackAlignment != 0 {
-		panic("kernels: packed weights do not start at a multiple of 64 bytes")
+// UsePacked lets products of m read its packed form, all that [Pool.Pack] made
+// of a matrix with the same contents. It starts at a multiple of 64 bytes and
+// must stay as it is while m is in use. Products come out the same, bit for bit.
+func (p *Pool) UsePacked(m *Matrix, packed []byte) {
+	if len(packed) != p.PackedBytes(m) || !packable(packed) {
+		panic(fmt.Sprintf("kernels: %d bytes at %p are not %d x %d packed weights", len(packed), packed, m.Rows, m.Cols))
+	}
+	if len(packed) > 0 {
+		m.packed = packed
 	}
 }
 
 // PackAlignment is that of packed matrices, in bytes.
 const PackAlignment = 64
+
+func packable(b []byte) bool { return uintptr(unsafe.Pointer(unsafe.SliceData(b)))%PackAlignment == 0 }

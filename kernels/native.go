@@ -167,6 +167,8 @@ func (p *Pool) packedTileBytes(m *Matrix) int {
 	return int(C.packed_tile_bytes(p.scratch.isa.table, C.size_t(m.rowBytes), C.int(m.Type), m.rounding(), C.int(m.Cols)))
 }
 
+func (p *Pool) packFormat() string { return "tiles of 16 rows, " + p.scratch.isa.name() }
+
 // packTile packs tile i of m.
 func (p *Pool) packTile(dst []byte, m *Matrix, worker, i int) {
 	s := &p.scratch

@@ -43,10 +43,12 @@ func checkPacked(t *testing.T, p *Pool, enc gguf.Type, rows, cols int) {
 		return
 	}
 	packed := alignedBytes(n)
-	p.Pack(packed, w)
-	q := p.Packed(w, packed)
-	// Products may look at nothing else than the packed form.
-	q.data = nil
+	tile := p.PackedTile(w)
+	p.Pack(packed[:tile], w, 0)
+	p.Pack(packed[tile:], w, tile)
+	q := new(*w)
+	q.data = nil // products may look at nothing else than the packed form
+	p.UsePacked(q, packed)
 	for _, count := range []int{1, 2, 3, 4, 5, 8, 13} {
 		x := random(r, count*cols)
 		want, got := make([]float32, count*rows), make([]float32, count*rows)
@@ -79,11 +81,11 @@ func TestPackedLeavesPickedRowsAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		packed := alignedBytes(p.PackedBytes(w))
-		p.Pack(packed, w)
+		p.Pack(packed, w, 0)
 		x, all, some := random(r, 512), make([]float32, 64), make([]float32, 3)
-		q := p.Packed(w, packed)
-		p.MatMul(x, 1, Product{all, q})
-		p.MatMulRows(some, x, q, []int{63, 0, 17})
+		p.UsePacked(w, packed)
+		p.MatMul(x, 1, Product{all, w})
+		p.MatMulRows(some, x, w, []int{63, 0, 17})
 		if want := []float32{all[63], all[0], all[17]}; !slices.Equal(some, want) {
 			t.Errorf("picked rows give %v, want %v", some, want)
 		}

@@ -161,4 +161,6 @@ func Clamp(x []float32, lo, hi float32) {
 // Plain Go works on the encoded rows.
 func (p *Pool) packedTileBytes(*Matrix) int { return 0 }
 
+func (p *Pool) packFormat() string { return "" }
+
 func (p *Pool) packTile([]byte, *Matrix, int, int) {}

@@ -83,6 +83,7 @@ func openAudio(f *gguf.File, pool *kernels.Pool, exact bool) (*audioTower, error
 	}
 	a.outBias = l.vector("a.pre_encode.out.bias", a.out.Rows)
 	a.project = l.projection("mm.a.input_projection.weight", a.out.Rows)
+	a.multiplied = l.multiplied
 	return a, l.err
 }
 

@@ -54,7 +54,7 @@ func openDrafter(f *gguf.File, target *Model) (*drafter, error) {
 	}
 	l := &tensors{f: f}
 	w := &textWeights{vocab: t.vocab}
-	w.embed = l.matrix("token_embd.weight", t.vocab, config.hidden)
+	w.embed = l.matrix(embeddings, t.vocab, config.hidden)
 	w.head = w.embed
 	w.outNorm = l.vector("output_norm.weight", config.hidden)
 	d := &drafter{
@@ -69,6 +69,8 @@ func openDrafter(f *gguf.File, target *Model) (*drafter, error) {
 	if err := sameTurns(f, w, t); err != nil {
 		return nil, err
 	}
+	l.multiplies(w.head, d.pre, d.post)
+	w.multiplied = l.multiplied
 	d.decoder = decoder{textConfig: config, textWeights: w, pool: target.pool}
 	return d, nil
 }

@@ -30,6 +30,7 @@ func (l *tensors) linear(name string, rows, cols int) linear {
 	if w != nil && l.round && rows*cols >= worthRounding {
 		w = w.Rounded()
 	}
+	l.multiplies(w)
 	return linear{
 		w:   w,
 		in:  l.limits(name+".input_min", name+".input_max"),
@@ -61,8 +62,9 @@ type use struct {
 
 // arithmetic is what both encoders compute with.
 type arithmetic struct {
-	pool    *kernels.Pool
-	scratch []float32
+	pool       *kernels.Pool
+	multiplied []*kernels.Matrix // the linears
+	scratch    []float32
 }
 
 // apply computes linears that share the input x, [t][cols], which it clobbers.

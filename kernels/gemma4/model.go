@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"log/slog"
 	"sync"
 
 	"sensed/kernels"
 	"sensed/kernels/gguf"
+	"sensed/kernels/packed"
 	"sensed/kernels/tokenizer"
 )
 
@@ -26,11 +28,24 @@ type Options struct {
 	Batch int
 	// Drafter is the path of the drafter of this model, for [Open]; "": none.
 	Drafter string
+	// Packed is the folder where [Open] keeps weights in the form that this
+	// processor multiplies fastest, as large again as the part of the model that
+	// is computed with; "": beside the model, [NoPacking]: none. A folder that
+	// cannot be written is no error: the weights are then used as the model has
+	// them.
+	Packed string
+	// Log hears of what takes long or goes slower than it could; nil: nobody.
+	Log *slog.Logger
 	// Exact keeps keys and values in float32 and float weights as they are, to
 	// compare with a reference. Otherwise the cache is in half precision, and
 	// large float weights of the encoders are rounded on the way.
 	Exact bool
+
+	packSmall bool // also pack what is too small to gain: for tests
 }
+
+// NoPacking as Options.Packed uses the weights as the model has them.
+const NoPacking = "off"
 
 const (
 	defaultContext = 8192
@@ -49,6 +64,7 @@ var ErrClosed = errors.New("gemma4: the model is closed")
 // take turns.
 type Model struct {
 	files   []*gguf.File
+	packed  []*packed.File
 	ours    bool // the files were opened here and are closed here
 	name    string
 	context int
@@ -100,6 +116,7 @@ func Open(textPath, projectorPath string, o Options) (*Model, error) {
 			return nil, errors.Join(err, m.Close())
 		}
 	}
+	m.pack(o)
 	return m, nil
 }
 
@@ -190,6 +207,9 @@ func (m *Model) Close() error {
 	m.closed = true
 	m.pool.Close()
 	var err error
+	for _, f := range m.packed {
+		err = errors.Join(err, f.Close())
+	}
 	if m.ours {
 		for _, f := range m.files {
 			err = errors.Join(err, f.Close())

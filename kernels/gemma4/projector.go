@@ -8,6 +8,7 @@ import (
 
 	"sensed/kernels"
 	"sensed/kernels/gguf"
+	"sensed/kernels/packed"
 )
 
 // projector turns pictures and sound into soft tokens. It belongs to one
@@ -17,6 +18,7 @@ type projector struct {
 	vision *visionTower // nil when the file has none
 	audio  *audioTower  // nil when the file has none
 	file   *gguf.File
+	packed *packed.File // nil while the linears are read as the file has them
 }
 
 // restful is from which size on a projector leaves memory between two uses.
@@ -27,6 +29,9 @@ const restful = 64 << 20
 func (p *projector) rest() {
 	if p.file.Size() >= restful {
 		p.file.ForgetAll()
+	}
+	if p.packed != nil {
+		p.packed.Forget()
 	}
 }
 
@@ -95,6 +100,18 @@ func (p *projector) EncodeAudio(ctx context.Context, pcm []float32) ([]float32, 
 	}
 	defer p.rest()
 	return p.audio.encode(ctx, pcm)
+}
+
+// multiplied returns the linears of both encoders.
+func (p *projector) multiplied() []*kernels.Matrix {
+	var all []*kernels.Matrix
+	if p.vision != nil {
+		all = append(all, p.vision.multiplied...)
+	}
+	if p.audio != nil {
+		all = append(all, p.audio.multiplied...)
+	}
+	return all
 }
 
 func (p *projector) hasVision() bool { return p.vision != nil }

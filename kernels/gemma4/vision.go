@@ -92,6 +92,7 @@ func openVision(f *gguf.File, pool *kernels.Pool, exact bool) (*visionTower, err
 		v.stdBias, v.stdScale = l.vector("v.std_bias", v.hidden), l.vector("v.std_scale", v.hidden)
 	}
 	v.project = l.projection("mm.input_projection.weight", v.hidden)
+	v.multiplied = l.multiplied
 	if l.err != nil {
 		return nil, l.err
 	}

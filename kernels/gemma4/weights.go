@@ -26,6 +26,8 @@ type textWeights struct {
 	outNorm []float32 // [hidden]
 	layers  []textLayer
 
+	multiplied []*kernels.Matrix // every matrix that activations are multiplied with
+
 	// The angle that each pair of a head turns per position, [ropeDim/2], in
 	// layers that see everything and in sliding ones; empty if there are none.
 	fullFreq, localFreq []float32
@@ -60,17 +62,22 @@ type textLayer struct {
 // logits nobody reads needs only these; of the others nothing.
 func (c *textConfig) trunk() int { return c.own - 1 }
 
+// embeddings is the tensor of the token embeddings, which is also the head of
+// a model without one of its own.
+const embeddings = "token_embd.weight"
+
 // readTextWeights finds every tensor and checks its shape against the config
 // and the size of the vocabulary.
 func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, error) {
 	l := &tensors{f: f}
 	w := &textWeights{vocab: vocab}
-	w.embed = l.matrix("token_embd.weight", w.vocab, c.hidden)
+	w.embed = l.matrix(embeddings, w.vocab, c.hidden)
 	w.outNorm = l.vector("output_norm.weight", c.hidden)
 	w.head = w.embed
 	if f.HasTensor("output.weight") {
 		w.head = l.matrix("output.weight", w.vocab, c.hidden)
 	}
+	l.multiplies(w.head)
 	if c.perLayer > 0 {
 		all, trunk := len(c.shapes)*c.perLayer, c.trunk()*c.perLayer
 		w.layerEmbed = l.layerTable("per_layer_token_embd.weight", w.vocab, all)
@@ -78,12 +85,14 @@ func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, erro
 			w.projTrunk = l.rows("per_layer_model_proj.weight", all, c.hidden, 0, trunk)
 		}
 		w.projTail = l.rows("per_layer_model_proj.weight", all, c.hidden, trunk, all)
+		l.multiplies(w.projTrunk, w.projTail)
 		w.projNorm = l.vector("per_layer_proj_norm.weight", c.perLayer)
 	}
 	l.stack(w, c)
 	if l.err != nil {
 		return nil, l.err
 	}
+	w.multiplied = l.multiplied
 	return w, nil
 }
 
@@ -92,6 +101,7 @@ func (l *tensors) stack(w *textWeights, c *textConfig) {
 	for i := range c.shapes {
 		y := l.layer(i, c)
 		w.layers = append(w.layers, y)
+		l.multiplies(y.q, y.k, y.v, y.out, y.gate, y.up, y.down, y.perGate, y.perProj)
 		switch {
 		case y.sliding:
 			w.localFreq = frequencies(y.ropeBase, y.ropeDim)
@@ -168,6 +178,18 @@ type tensors struct {
 	err error
 	// round lets the large linears of an encoder be rounded on the way.
 	round bool
+	// multiplied are the matrices that are used for more than their rows.
+	multiplied []*kernels.Matrix
+}
+
+// multiplies notes matrices that activations are multiplied with; nil ones are
+// not there.
+func (l *tensors) multiplies(ms ...*kernels.Matrix) {
+	for _, m := range ms {
+		if m != nil {
+			l.multiplied = append(l.multiplied, m)
+		}
+	}
 }
 
 func (l *tensors) note(err error) {
