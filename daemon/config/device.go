@@ -74,7 +74,7 @@ func schemes() map[string]scheme {
 				"size": {kind: word, words: []string{"320x240", "640x480", "800x600", "1024x768", "1600x1200"}}}},
 		"scene": {sense: Sight,
 			options: map[string]option{"fps": fps, "size": frames, "seed": {kind: whole, lo: 0, hi: 1 << 53}, "night": yes, "lossless": yes,
-				"script": {kind: word, words: []string{"still", "walks", "dusk", "flicker"}},
+				"script": {kind: word, words: []string{"still", "walks", "dusk", "flicker", "rain"}},
 				"place":  {kind: word, words: []string{"grass", "street", "room", "snow", "beach", "plain"}}}},
 		"wav": {sense: Hearing, path: "a WAV file or a folder of them",
 			options: map[string]option{"gap": {kind: duration, lo: 0, hi: 3600}, "loop": yes, "lossless": yes}},

@@ -42,6 +42,8 @@ func Camera(t *testing.T, name string, open func(t *testing.T) devices.Camera, o
 	}{
 		{"order", checkOrder},
 		{"ownership", checkOwnership},
+		{"given away", checkGivenAway},
+		{"glances", checkGlances},
 		{"ended context", checkEndedContext},
 		{"cancel", checkCancel},
 		{"close unread", func(devices.Camera, CameraOpts) error { return nil }},

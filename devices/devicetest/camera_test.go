@@ -67,6 +67,94 @@ func TestSuitePassesGoodCameras(t *testing.T) {
 	Camera(t, "finite", func(*testing.T) devices.Camera { return &good{end: 9} }, CameraOpts{Finite: true})
 }
 
+// peeking is a camera with glances that keeps the contract; the fields break it.
+type peeking struct {
+	good
+	gray    image.Gray
+	frame   devices.Frame // not given away yet
+	keeps   *image.Gray   // is given away as the whole picture, again and again
+	renames bool
+	twice   bool // a picture can be had twice
+	early   bool // and before there is one
+	shares  bool // the whole picture is the glance
+}
+
+func (p *peeking) Glance(ctx context.Context) (devices.Frame, error) {
+	f, err := p.good.Next(ctx)
+	if err != nil {
+		return f, err
+	}
+	p.frame = f
+	if p.gray.Pix == nil {
+		p.gray = *image.NewGray(image.Rect(0, 0, 2, 2))
+	}
+	for i := range p.gray.Pix {
+		p.gray.Pix[i] = byte(p.n)
+	}
+	f.Image = &p.gray
+	return f, nil
+}
+
+func (p *peeking) Whole() (devices.Frame, error) {
+	if p.frame.Image == nil && !p.early {
+		return devices.Frame{}, errDead
+	}
+	f := p.frame
+	switch {
+	case p.keeps != nil:
+		p.keeps.Pix[0] = byte(p.n)
+		f.Image = p.keeps
+	case p.shares:
+		f.Image = &p.gray
+	}
+	if p.renames {
+		f.Seq++
+	}
+	if !p.twice {
+		p.frame = devices.Frame{}
+	}
+	return f, nil
+}
+
+func TestSuitePassesCamerasWithGlances(t *testing.T) {
+	Camera(t, "endless", func(*testing.T) devices.Camera { return &peeking{} }, CameraOpts{})
+	Camera(t, "finite", func(*testing.T) devices.Camera { return &peeking{good: good{end: 9}} }, CameraOpts{Finite: true})
+}
+
+func TestSuiteCatchesBrokenGlances(t *testing.T) {
+	for want, cam := range map[string]devices.Camera{
+		"shows what was written to the one before": &keeping{},
+		"before any glance":                        &peeking{early: true},
+		"its whole picture number 2":               &peeking{renames: true},
+		"given away twice":                         &peeking{twice: true},
+		"shows what was written to a glance":       &peeking{shares: true},
+		"was written again by glance":              &peeking{keeps: image.NewGray(image.Rect(0, 0, 2, 2))},
+	} {
+		check := checkGlances
+		if _, ok := cam.(*keeping); ok {
+			check = checkGivenAway
+		}
+		if err := check(cam, CameraOpts{Frames: 4}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the suite said %v, want %q", err, want)
+		}
+	}
+}
+
+// keeping is a camera that gives the same picture again and again.
+type keeping struct {
+	good
+	img *image.Gray
+}
+
+func (k *keeping) Next(ctx context.Context) (devices.Frame, error) {
+	f, err := k.good.Next(ctx)
+	if k.img == nil {
+		k.img = image.NewGray(image.Rect(0, 0, 4, 4))
+	}
+	f.Image = k.img
+	return f, err
+}
+
 func TestSuiteCatchesBrokenCameras(t *testing.T) {
 	o := CameraOpts{Frames: 4}
 	tests := []struct {

@@ -19,10 +19,6 @@ type canvas struct {
 
 func newCanvas(w, h int) *canvas { return &canvas{w, h, make([]float32, 3*w*h)} }
 
-func (c *canvas) clone() *canvas {
-	return &canvas{c.w, c.h, append([]float32(nil), c.pix...)}
-}
-
 // band fills the rows y0..y1 with a gradient from top to bottom.
 func (c *canvas) band(y0, y1 int, top, bottom rgb) {
 	for y := y0; y < y1; y++ {

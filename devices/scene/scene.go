@@ -38,9 +38,11 @@ const (
 	// Flicker has a lamp on the mains whose stripes crawl through the picture,
 	// and which fails for a moment every few seconds. Nothing moves.
 	Flicker Script = "flicker"
+	// Rain has streaks of rain before a scene in which nothing moves.
+	Rain Script = "rain"
 )
 
-var scripts = []Script{Still, Walks, Dusk, Flicker}
+var scripts = []Script{Still, Walks, Dusk, Flicker, Rain}
 
 // labels are the things that a scene can hold, in the order in which a caption
 // names them.
@@ -62,8 +64,8 @@ type Opts struct {
 	// Things are the labels of what stands there, at most 6. Nil means that the
 	// seed chooses, an empty list that the place is empty.
 	Things []string
-	// Walks say who walks when, in the script [Walks]. Nil means that the seed
-	// chooses and that it goes on forever.
+	// Walks say who walks when, in any script. Nil means that nobody does but in
+	// the script [Walks], where the seed chooses and it goes on forever.
 	Walks []Walk
 	// Night darkens the scene; [Dusk] then begins at night.
 	Night bool
@@ -139,9 +141,6 @@ func (o *Opts) check() error {
 			return fmt.Errorf("there is no thing %q: choose among %s", l, strings.Join(labels, ", "))
 		}
 	}
-	if len(o.Walks) > 0 && o.Script != Walks {
-		return fmt.Errorf("walks are given, but the script is %q: set it to %q", o.Script, Walks)
-	}
 	for i, w := range o.Walks {
 		if !slices.Contains(labels, w.Label) {
 			return fmt.Errorf("walk %d: there is no thing %q: choose among %s", i+1, w.Label, strings.Join(labels, ", "))
@@ -178,24 +177,77 @@ type Camera struct {
 	start  time.Time // of the script: the time of the first frame
 	seq    uint64
 	closed bool
+
+	canvas *canvas
+	drawn  devices.Frame // the last one, as long as it was not given away
+	spare  *image.RGBA   // to draw on; nil when it was given away
+	gray   *image.Gray   // for glances
 }
 
-var _ devices.Camera = (*Camera)(nil)
+var _ devices.Glancer = (*Camera)(nil)
 
 // Next draws the next frame. It never ends.
 func (c *Camera) Next(ctx context.Context) (devices.Frame, error) {
+	if err := c.draw(ctx); err != nil {
+		return devices.Frame{}, err
+	}
+	return c.Whole()
+}
+
+// Glance draws the next frame and gives its luminance.
+func (c *Camera) Glance(ctx context.Context) (devices.Frame, error) {
+	if err := c.draw(ctx); err != nil {
+		return devices.Frame{}, err
+	}
+	if c.gray == nil {
+		c.gray = image.NewGray(c.spare.Rect)
+	}
+	for i := range c.gray.Pix { // neither has gaps between its rows
+		p := c.spare.Pix[4*i : 4*i+3]
+		c.gray.Pix[i] = uint8((77*uint32(p[0]) + 150*uint32(p[1]) + 29*uint32(p[2])) >> 8) // ITU-R BT.601
+	}
+	f := c.drawn
+	f.Image = c.gray
+	return f, nil
+}
+
+// Whole gives the last frame away.
+func (c *Camera) Whole() (devices.Frame, error) {
 	if c.closed {
-		return devices.Frame{}, errors.New("scene: the camera is closed")
+		return devices.Frame{}, errClosed
+	}
+	if c.drawn.Seq == 0 {
+		return devices.Frame{}, errors.New("scene: a whole picture was asked for that nobody glanced at, or twice")
+	}
+	f := c.drawn
+	f.Image, c.spare, c.drawn = image.Image(c.spare), nil, devices.Frame{}
+	return f, nil
+}
+
+var errClosed = errors.New("scene: the camera is closed")
+
+// draw draws the next frame.
+func (c *Camera) draw(ctx context.Context) error {
+	if c.closed {
+		return errClosed
 	}
 	now, err := c.pace.Wait(ctx)
 	if err != nil {
-		return devices.Frame{}, err
+		return err
 	}
 	if c.seq == 0 {
 		c.start = now
 	}
 	c.seq++
-	return devices.Frame{Time: now, Seq: c.seq, Image: image.Image(c.world.Draw(now.Sub(c.start)))}, nil
+	if c.canvas == nil {
+		c.canvas = newCanvas(c.world.w, c.world.h)
+	}
+	if c.spare == nil {
+		c.spare = image.NewRGBA(image.Rect(0, 0, c.world.w, c.world.h))
+	}
+	c.world.drawOn(c.canvas, c.spare, now.Sub(c.start))
+	c.drawn = devices.Frame{Time: now, Seq: c.seq}
+	return nil
 }
 
 // Truth says what the frame taken at t shows.

@@ -350,7 +350,6 @@ func TestRefused(t *testing.T) {
 		`no place "moon"`:        {Place: "moon"},
 		`no thing "unicorn"`:     {Things: []string{"dog", "unicorn"}},
 		"7 things are too many":  {Things: make([]string, 7)},
-		"walks are given":        {Walks: []Walk{{Label: "dog", Duration: time.Second}}},
 		`walk 1: there is no`:    {Script: Walks, Walks: []Walk{{Label: "x", Duration: time.Second}}},
 		"walk 1 starts at -1s":   {Script: Walks, Walks: []Walk{{Label: "dog", Start: -time.Second, Duration: time.Second}}},
 		"walk 1 starts at 0s an": {Script: Walks, Walks: []Walk{{Label: "dog"}}},
@@ -406,5 +405,49 @@ func TestScaledMirrors(t *testing.T) {
 	s, m := scaled(src, 40, 1, false), scaled(src, 40, 1, true)
 	if s.solid.Min.X != 0 || s.solid.Max.X > 22 || m.solid.Max.X != 40 || m.solid.Min.X < 18 || s.img.Rect != image.Rect(0, 0, 40, 20) {
 		t.Errorf("%v, mirrored %v, in %v", s.solid, m.solid, s.img.Rect)
+	}
+}
+
+// Rain changes a little of the picture, each time elsewhere; what walks in it is known.
+func TestRain(t *testing.T) {
+	w := world(t, Opts{Seed: 5, Script: Rain, Things: []string{}, Walks: []Walk{{Label: "dog", Start: 2 * time.Second, Duration: 4 * time.Second}}})
+	dry := world(t, Opts{Seed: 5, Things: []string{}})
+	changed := func(a, b *image.RGBA) float64 {
+		n := 0
+		for i := 0; i < len(a.Pix); i += 4 {
+			if d := int(a.Pix[i+1]) - int(b.Pix[i+1]); d > 24 || d < -24 {
+				n++
+			}
+		}
+		return float64(n) / float64(len(a.Pix)/4)
+	}
+	if share := changed(w.Draw(0), w.Draw(200*time.Millisecond)); share < 0.001 || share > 0.05 {
+		t.Errorf("rain changes %.2f%% of the picture", 100*share)
+	}
+	if share := changed(dry.Draw(0), dry.Draw(200*time.Millisecond)); share > 0.0005 {
+		t.Errorf("without rain %.2f%% of the picture change", 100*share)
+	}
+	if w.Truth(time.Second).Moving() || !w.Truth(4*time.Second).Moving() {
+		t.Error("the dog in the rain is not where it should be")
+	}
+	if !bytes.Equal(w.Draw(time.Second).Pix, w.Draw(time.Second).Pix) {
+		t.Error("the same moment looks different")
+	}
+}
+
+// Who only glances costs no memory.
+func TestGlancesAllocateNothing(t *testing.T) {
+	for _, script := range scripts {
+		cam := open(t, Opts{Script: script, Clock: devicetest.NewClock(start), Width: 160, Height: 120}).(devices.Glancer)
+		glance := func() {
+			if _, err := cam.Glance(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		glance()
+		if n := testing.AllocsPerRun(20, glance); n != 0 {
+			t.Errorf("%s: %v allocations", script, n)
+		}
+		cam.Close()
 	}
 }

@@ -18,6 +18,7 @@ type World struct {
 	things []*thing // from the back to the front
 	light  light
 	noise  noise
+	rain   *rain // nil: it is dry
 }
 
 // thing stands in the scene, or walks through it.
@@ -44,6 +45,7 @@ const (
 	walkStream
 	lightStream
 	noiseStream
+	rainStream
 )
 
 func newWorld(o Opts) (*World, error) {
@@ -56,7 +58,7 @@ func newWorld(o Opts) (*World, error) {
 	if err := w.stand(o, stream(thingStream)); err != nil {
 		return nil, err
 	}
-	if o.Script == Walks {
+	if o.Script == Walks || len(o.Walks) > 0 {
 		if err := w.send(o, stream(walkStream), ground); err != nil {
 			return nil, err
 		}
@@ -65,6 +67,9 @@ func newWorld(o Opts) (*World, error) {
 	slices.SortStableFunc(w.things, func(a, b *thing) int { return cmp.Compare(a.foot(), b.foot()) })
 	w.light = newLight(o, stream(lightStream))
 	w.noise = newNoise(stream(noiseStream))
+	if o.Script == Rain {
+		w.rain = newRain(w.w, w.h, stream(rainStream))
+	}
 	return w, nil
 }
 
@@ -237,7 +242,14 @@ func (t *thing) where(at time.Duration) (x, y int, there bool) {
 
 // Draw returns the picture at a moment.
 func (w *World) Draw(at time.Duration) *image.RGBA {
-	c := w.back.clone()
+	dst := image.NewRGBA(image.Rect(0, 0, w.w, w.h))
+	w.drawOn(newCanvas(w.w, w.h), dst, at)
+	return dst
+}
+
+// drawOn draws the picture at a moment onto dst, by way of the canvas c.
+func (w *World) drawOn(c *canvas, dst *image.RGBA, at time.Duration) {
+	copy(c.pix, w.back.pix)
 	for _, t := range w.things {
 		x, y, there := t.where(at)
 		if !there {
@@ -251,12 +263,14 @@ func (w *World) Draw(at time.Duration) *image.RGBA {
 		}
 		t.sprite.onto(c, r.Min.X, r.Min.Y)
 	}
-	return w.expose(c, at)
+	if w.rain != nil {
+		w.rain.onto(c, at)
+	}
+	w.expose(c, dst, at)
 }
 
 // expose lets the light fall on c and the sensor add its noise.
-func (w *World) expose(c *canvas, at time.Duration) *image.RGBA {
-	dst := image.NewRGBA(image.Rect(0, 0, c.w, c.h))
+func (w *World) expose(c *canvas, dst *image.RGBA, at time.Duration) {
 	tone := w.light.at(at)
 	for y := range c.h {
 		gain := tone.gain.times(w.light.flicker(at, float64(y)/float64(c.h)))
@@ -271,5 +285,4 @@ func (w *World) expose(c *canvas, at time.Duration) *image.RGBA {
 			row[4*x+3] = 255
 		}
 	}
-	return dst
 }
