@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	scratch = dir
+	os.Setenv("RUNTIME_DIRECTORY", filepath.Join(dir, "run")) // nothing here talks to a daemon of this machine
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
@@ -52,8 +53,12 @@ type process struct {
 	t        *testing.T
 	cmd      *exec.Cmd
 	out, err *output
+	runtime  string        // its runtime folder
 	done     chan struct{} // closed when it has ended
 }
+
+// socket is where the program listens for sensed status.
+func (p *process) socket() string { return filepath.Join(p.runtime, "sensed.sock") }
 
 // start runs the built program.
 func start(t *testing.T, env []string, args ...string) *process {
@@ -64,7 +69,11 @@ func start(t *testing.T, env []string, args ...string) *process {
 	}
 	p := &process{t: t, cmd: exec.Command(path, args...), out: newOutput(), err: newOutput(), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
-	p.cmd.Env = append(os.Environ(), env...)
+	p.runtime, err = os.MkdirTemp(scratch, "run") // the path of a socket must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Env = append(append(os.Environ(), "RUNTIME_DIRECTORY="+p.runtime), env...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
