@@ -66,6 +66,7 @@ type Camera struct {
 
 	// Of the goroutine that calls Next.
 	taken   picture // the newest that was shown
+	glanced bool    // and it may be had as a whole
 	last    time.Time
 	damaged int // in a row
 	closed  bool
@@ -164,25 +165,29 @@ func (c *Camera) Wait(ctx context.Context, limit time.Duration, late error) erro
 
 // Next returns the newest picture.
 func (c *Camera) Next(ctx context.Context) (devices.Frame, error) {
+	c.glanced = false
 	return c.show(ctx, c.o.Decode)
 }
 
 // Glance returns the luminance of the newest picture.
 func (c *Camera) Glance(ctx context.Context) (devices.Frame, error) {
+	c.glanced = false
 	return c.show(ctx, func(data []byte) (image.Image, error) {
 		g, err := c.o.Glance(data)
 		if err != nil {
 			return nil, err // and no picture that is a nil pointer
 		}
+		c.glanced = true
 		return g, nil
 	})
 }
 
 // Whole returns the picture of the last Glance.
 func (c *Camera) Whole() (devices.Frame, error) {
-	if c.closed || c.taken.seq == 0 {
+	if c.closed || !c.glanced {
 		return devices.Frame{}, errors.New(c.o.Name + ": there is no picture that was glanced at")
 	}
+	c.glanced = false
 	img, err := c.o.Decode(c.taken.data)
 	if err != nil {
 		return devices.Frame{}, fmt.Errorf("%s: %w", c.o.Name, err)
