@@ -70,7 +70,7 @@ func TestSaysThatThePasswordIsWrong(t *testing.T) {
 			if w := p.log.messages(slog.LevelWarn); len(w) != 1 || !strings.Contains(w[0], tc.want) {
 				t.Errorf("warnings: %q, want one with %q", w, tc.want)
 			}
-			if s := p.Stats(); s.Connected || s.Waiting() != 1 {
+			if s := p.Stats(); s.Connected || s.Waiting() != 1 || !strings.Contains(s.Problem, tc.want) {
 				t.Errorf("%+v", s)
 			}
 		})
@@ -99,6 +99,8 @@ func TestSpeaksTLSBothWays(t *testing.T) {
 
 func TestRefusesABrokerThatItCannotTrust(t *testing.T) {
 	certs, strange := mqtttest.NewCerts(t), mqtttest.NewCerts(t)
+	old, stale := mqtttest.NewCertsExpired(t, mqtttest.Expired{Server: true}), mqtttest.NewCertsExpired(t, mqtttest.Expired{Client: true})
+	expired, strict := mqtttest.Start(t, mqtttest.Options{TLS: old}), mqtttest.Start(t, mqtttest.Options{TLS: stale})
 	broker := mqtttest.Start(t, mqtttest.Options{TLS: certs})
 	plain := mqtttest.Start(t, mqtttest.Options{})
 	for name, tc := range map[string]struct {
@@ -110,6 +112,9 @@ func TestRefusesABrokerThatItCannotTrust(t *testing.T) {
 		"name not in it":        {mqtt.Options{URL: strings.Replace(broker.URL(), "127.0.0.1", "localhost", 1), CAFile: certs.CA, CertFile: certs.Client, KeyFile: certs.ClientKey}, "for another host"},
 		"client without one":    {mqtt.Options{URL: broker.URL(), CAFile: certs.CA}, "check cert_file and key_file"},
 		"client of another":     {mqtt.Options{URL: broker.URL(), CAFile: certs.CA, CertFile: strange.Client, KeyFile: strange.ClientKey}, "check cert_file and key_file"},
+		"broker's expired":      {mqtt.Options{URL: expired.URL(), CAFile: old.CA, CertFile: old.Client, KeyFile: old.ClientKey}, "has expired"},
+		"client's expired":      {mqtt.Options{URL: strict.URL(), CAFile: stale.CA, CertFile: stale.Client, KeyFile: stale.ClientKey}, "cert_file has expired"},
+		"another name wanted":   {mqtt.Options{URL: broker.URL(), CAFile: certs.CA, CertFile: certs.Client, KeyFile: certs.ClientKey, ServerName: "broker.lan"}, "for another host"},
 		"port without any TLS":  {mqtt.Options{URL: strings.Replace(plain.URL(), "mqtt", "mqtts", 1), CAFile: certs.CA}, "cannot be used"},
 		"TLS port spoken plain": {mqtt.Options{URL: strings.Replace(broker.URL(), "mqtts", "mqtt", 1)}, "does not greet"},
 	} {
@@ -119,8 +124,8 @@ func TestRefusesABrokerThatItCannotTrust(t *testing.T) {
 			if w := p.log.messages(slog.LevelWarn); len(w) != 1 || !strings.Contains(w[0], tc.want) {
 				t.Errorf("warnings: %q, want one with %q", w, tc.want)
 			}
-			if p.Stats().Connected {
-				t.Error("is connected all the same")
+			if s := p.Stats(); s.Connected || !strings.Contains(s.Problem, tc.want) {
+				t.Errorf("%+v", s)
 			}
 		})
 	}

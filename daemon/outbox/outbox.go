@@ -234,9 +234,16 @@ func (b *Outbox) Ack(number uint64) (held bool) {
 	}
 	b.bury(s, i)
 	b.counts.Acked++
+	if b.cursor() >= b.noted+noteEvery {
+		b.note()
+	}
 	b.wakeKeeper()
 	return true
 }
+
+// noteEvery bounds how many acknowledgements a kill can undo while there are
+// many of them; a few at a time are noted with the next fsync.
+const noteEvery = 64
 
 // Quarantine gives up the message with that number because whoever peeked
 // cannot use it; reason is for the log. Its bytes are kept for a look.

@@ -22,8 +22,17 @@ type Certs struct {
 	Client, ClientKey string
 }
 
+// Expired says which of the certificates are out of date. The zero value: none.
+type Expired struct{ Server, Client bool }
+
 // NewCerts makes an authority of its own and what it signs.
 func NewCerts(t testing.TB) *Certs {
+	t.Helper()
+	return NewCertsExpired(t, Expired{})
+}
+
+// NewCertsExpired makes certificates of which some ended a minute ago.
+func NewCertsExpired(t testing.TB, expired Expired) *Certs {
 	t.Helper()
 	dir := t.TempDir()
 	c := &Certs{
@@ -41,14 +50,19 @@ func NewCerts(t testing.TB) *Certs {
 	for i, leaf := range []struct {
 		name, cert, key string
 		usage           x509.ExtKeyUsage
+		expired         bool
 	}{
-		{"broker", c.Server, c.ServerKey, x509.ExtKeyUsageServerAuth},
-		{"client", c.Client, c.ClientKey, x509.ExtKeyUsageClientAuth},
+		{"broker", c.Server, c.ServerKey, x509.ExtKeyUsageServerAuth, expired.Server},
+		{"client", c.Client, c.ClientKey, x509.ExtKeyUsageClientAuth, expired.Client},
 	} {
 		own := newKey(t)
+		end := ca.NotAfter
+		if leaf.expired {
+			end = time.Now().Add(-time.Minute)
+		}
 		writePEM(t, leaf.cert, "CERTIFICATE", sign(t, &x509.Certificate{
 			SerialNumber: big.NewInt(int64(i) + 2), Subject: pkix.Name{CommonName: leaf.name},
-			NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
+			NotBefore: ca.NotBefore, NotAfter: end,
 			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{leaf.usage},
 			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		}, ca, &own.PublicKey, key))

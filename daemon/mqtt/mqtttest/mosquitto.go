@@ -50,6 +50,7 @@ func New(t testing.TB, o Options) *Mosquitto {
 		"listener " + strconv.Itoa(m.port) + " 127.0.0.1",
 		"user root", // as root it would else change to a user that may not read the folder
 		"log_dest stderr", "log_type all",
+		"max_queued_messages 0", // without a limit: what is lost must have been lost by us
 		"persistence " + strconv.FormatBool(o.Persist),
 		"persistence_location " + m.dir + "/",
 		"allow_anonymous " + strconv.FormatBool(o.User == ""),
