@@ -3,6 +3,9 @@ package app
 import (
 	"io"
 	"log/slog"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/journal"
 
 	"sensed/daemon/config"
 )
@@ -13,17 +16,30 @@ type Log struct {
 	level *slog.LevelVar
 }
 
-// NewLog makes the log that a configuration asks for.
+// NewLog makes the log that a configuration asks for: on w, or in systemd's
+// journal. There, and only there, fields can be chosen by.
 func NewLog(l config.Log, w io.Writer) *Log {
 	level := new(slog.LevelVar)
-	o := &slog.HandlerOptions{Level: level}
-	var h slog.Handler = slog.NewTextHandler(w, o)
-	if l.Format == "json" {
-		h = slog.NewJSONHandler(w, o)
-	}
-	log := &Log{slog.New(h), level}
+	log := &Log{slog.New(limited(handler(l.Format, w, level))), level}
 	log.set(l)
 	return log
+}
+
+func handler(format string, w io.Writer, level slog.Leveler) slog.Handler {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "auto" {
+		format = "text"
+		if ours, err := journal.StderrIsJournalStream(); err == nil && ours && w == os.Stderr {
+			format = "journal"
+		}
+	}
+	switch format {
+	case "json":
+		return slog.NewJSONHandler(w, o)
+	case "journal":
+		return journalHandler{level: level, send: journal.Send}
+	}
+	return slog.NewTextHandler(w, o)
 }
 
 // set follows a configuration, which was checked, as far as a log in use can.
