@@ -85,7 +85,7 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 	if e.Error != "" {
 		p.counts.failed.Add(1)
 		p.log.Warn("a question was not answered", "source", q.source.Name, "task", q.task.Name, "id", q.id, "error", e.Error)
-		p.publish(e)
+		p.deliver(q, e)
 		return
 	}
 	p.counts.answered.Add(1)
@@ -103,7 +103,7 @@ func (p *Pipeline) answer(ctx context.Context, q *question) {
 	default:
 		wordless(&e, event.Faulty, "the model gave an empty answer")
 	}
-	p.publish(e)
+	p.deliver(q, e)
 }
 
 // understand calls the engine; its panic is an error of this question.
@@ -155,7 +155,7 @@ func (p *Pipeline) refuse(ds []dropped) {
 		}
 		e := d.words()
 		wordless(&e, outcomeOf(d.reason), cmp.Or(d.why, string(d.reason)))
-		p.publish(e)
+		p.deliver(d.question, e)
 	}
 }
 

@@ -13,9 +13,10 @@ import (
 
 // eye is what an open camera's goroutine knows between two pictures.
 type eye struct {
-	s      *source
-	sight  *sight
-	motion *gate.Motion // nil: motion is not looked for
+	s        *source
+	settings *Settings // as they were adopted
+	sight    *sight
+	motion   *gate.Motion // nil: motion is not looked for
 	// The motion that is going on, or was last.
 	id     string
 	moving bool // it is going on
@@ -61,29 +62,16 @@ func (s *source) watch(ctx context.Context) error {
 }
 
 func (s *source) newEye() (*eye, error) {
-	e := &eye{s: s, pace: map[string]*gate.Rate{}}
-	if s.Motion != nil {
-		m, err := gate.NewMotion(*s.Motion)
-		if err != nil {
-			return nil, err
-		}
-		e.motion = m
-	}
-	for _, t := range s.Tasks {
-		if t.Every > 0 {
-			r, err := gate.NewRate(gate.RateOpts{Min: t.Every})
-			if err != nil {
-				return nil, err
-			}
-			e.pace[t.Name] = r
-		}
-	}
-	return e, nil
+	e := &eye{s: s}
+	return e, e.adopt()
 }
 
 // look announces what moves in a picture and asks what is to be asked about it.
 // A picture of which nothing is asked costs no memory.
 func (e *eye) look(f devices.Frame) (err error) {
+	if err := e.adopt(); err != nil {
+		return err
+	}
 	e.measure(f)
 	var moved gate.Moved
 	if e.motion != nil {
@@ -108,8 +96,8 @@ func (e *eye) look(f devices.Frame) (err error) {
 		e.asked = f.Time
 	}
 	always := ""
-	for i := range e.s.Tasks {
-		t := &e.s.Tasks[i]
+	for i := range e.settings.Tasks {
+		t := &e.settings.Tasks[i]
 		switch {
 		case t.Every > 0:
 			if e.pace[t.Name].Allow(t.Name, f.Time, true) {
@@ -137,8 +125,14 @@ func (e *eye) look(f devices.Frame) (err error) {
 			e.s.refuseKick(k, event.Faulty, err.Error())
 			continue
 		}
-		for i := range e.s.Tasks {
-			e.ask(f, &e.s.Tasks[i], schedule.Trigger, k.id, true)
+		if k.frame != nil {
+			k.frame(f)
+			continue
+		}
+		for _, t := range e.s.asks(k) {
+			q := e.question(f, &t, schedule.Trigger, k.id, true)
+			q.tell, q.quiet = k.tell, k.quiet
+			e.s.p.ask(q, k.tell == nil) // who waits for an answer gets that one
 		}
 	}
 	return err
@@ -167,11 +161,15 @@ func (e *eye) rest(at time.Time) {
 }
 
 func (e *eye) ask(f devices.Frame, t *Task, c schedule.Class, id string, announced bool) {
-	e.s.p.ask(&question{
+	e.s.p.ask(e.question(f, t, c, id, announced), true)
+}
+
+func (e *eye) question(f devices.Frame, t *Task, c schedule.Class, id string, announced bool) *question {
+	return &question{
 		source: e.s, task: *t, id: id, class: c,
 		input: event.Input{Images: []image.Image{f.Image}, Source: e.s.Name},
 		at:    f.Time, since: earlier(f.Time, time.Now()), sample: f.Name, announced: announced,
-	}, true)
+	}
 }
 
 // earlier returns the earlier of two times: what comes from a replay may be

@@ -71,7 +71,7 @@ func (s *source) begin(o gate.Ongoing) *live {
 	if s.p.opts.Listen == nil {
 		return l
 	}
-	for i, t := range s.Tasks {
+	for i, t := range s.tasks() {
 		h, err := s.p.opts.Listen(t.Task)
 		if err == nil {
 			l.hearing, l.task = h, i

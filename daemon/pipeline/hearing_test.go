@@ -245,7 +245,7 @@ func TestLiveNoiseIsGivenUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := &ear{s: b.p.sources[0], speech: s}
+		e := &ear{s: b.p.sources[0], speech: s, settings: b.p.sources[0].settings.Load()}
 		e.live = e.s.begin(gate.Ongoing{Utterance: 7})
 		if e.take(gate.Segment{Utterance: 8}) != nil || e.take(gate.Segment{Utterance: 7, Part: 1}) != nil {
 			t.Error("a question took another segment for its own")

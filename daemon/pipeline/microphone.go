@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -17,8 +18,9 @@ const onsetPatience = 35 * time.Second
 
 // ear is what an open microphone's goroutine knows between two chunks.
 type ear struct {
-	s      *source
-	speech *gate.Speech // nil: speech is not listened for
+	s        *source
+	settings *Settings    // as they were adopted
+	speech   *gate.Speech // nil: speech is not listened for
 	// onset is the announced utterance of which no segment came yet, parts the
 	// one of which the last part did not.
 	onset, parts utterance
@@ -49,16 +51,15 @@ type window struct {
 	// talk: it is open until the button is let go; part of what was said there
 	// may have gone ahead.
 	talk, part bool
+	kick       kick // that opened it
 }
 
 // listen works with the microphone until an error. What was heard until then is
 // still asked about.
 func (s *source) listen(ctx context.Context) (err error) {
 	e := &ear{s: s}
-	if s.Speech != nil && !s.pushToTalk {
-		if e.speech, err = gate.NewSpeech(*s.Speech); err != nil {
-			return err
-		}
+	if err := e.adopt(); err != nil {
+		return err
 	}
 	mic, err := s.OpenMicrophone(ctx)
 	if err != nil {
@@ -80,6 +81,9 @@ func (s *source) listen(ctx context.Context) (err error) {
 			return err
 		}
 		s.delivered()
+		if err := e.adopt(); err != nil {
+			return err
+		}
 		e.hear(c)
 	}
 }
@@ -98,7 +102,7 @@ func (e *ear) hear(c devices.PCM) {
 			e.s.refuseKick(k, event.Throttled, string(schedule.Full))
 			continue
 		}
-		e.windows = append(e.windows, &window{id: k.id, class: schedule.Trigger, announced: true, at: c.Time})
+		e.windows = append(e.windows, &window{id: k.id, class: schedule.Trigger, announced: true, at: c.Time, kick: k})
 	}
 	if e.s.Always && !e.collecting() {
 		e.windows = append(e.windows, &window{id: e.s.p.opts.NewID(), class: schedule.Timed, at: c.Time})
@@ -108,15 +112,20 @@ func (e *ear) hear(c devices.PCM) {
 
 // flush ends the sound.
 func (e *ear) flush() {
+	e.hush()
+	for _, w := range e.windows {
+		e.close(w)
+	}
+	e.windows = nil
+}
+
+// hush ends what is being said.
+func (e *ear) hush() {
 	if e.speech != nil {
 		e.heard(e.speech.Flush())
 		e.unfollow()
 		e.dismiss()
 	}
-	for _, w := range e.windows {
-		e.close(w)
-	}
-	e.windows = nil
 }
 
 // heard announces what begins and asks about what was said.
@@ -174,7 +183,7 @@ func (e *ear) segment(g gate.Segment) {
 	e.ask(question{
 		id: e.parts.id, class: schedule.Speech, announced: true, lone: g.Part == 0 && g.Final,
 		at: g.Start, sample: strings.Join(g.Names, ", "), level: &g.Level,
-	}, g.Samples, e.take(g))
+	}, g.Samples, nil, e.take(g))
 }
 
 // silence says that an announced utterance is over, before its words come.
@@ -223,7 +232,7 @@ func (w *window) limit() int {
 	if w.talk {
 		return int(talkWindow.Seconds()) * devices.SampleRate
 	}
-	return int(Window.Seconds()) * devices.SampleRate
+	return int(cmp.Or(w.kick.window, Window).Seconds() * devices.SampleRate)
 }
 
 func (e *ear) close(w *window) {
@@ -234,19 +243,23 @@ func (e *ear) close(w *window) {
 		return
 	}
 	e.ask(question{
-		id: w.id, class: w.class, announced: w.announced, lone: !w.part && len(w.samples) < w.limit(),
-		at: w.at, sample: strings.Join(w.names, ", "),
-	}, w.samples, nil)
+		id: w.id, class: w.class, announced: w.announced, lone: !w.talk || !w.part && len(w.samples) < w.limit(),
+		at: w.at, sample: strings.Join(w.names, ", "), tell: w.kick.tell, quiet: w.kick.quiet,
+	}, w.samples, w.kick.tasks, nil)
 }
 
-// ask asks all tasks about some sound, of which one may have heard it live.
-func (e *ear) ask(q question, samples []float32, l *live) {
+// ask asks tasks (nil: all) about some sound, of which one may have heard it
+// live.
+func (e *ear) ask(q question, samples []float32, tasks []Task, l *live) {
+	if tasks == nil {
+		tasks = e.settings.Tasks
+	}
 	q.source = e.s
 	q.input = event.Input{Audio: samples}
 	q.duration = float64(len(samples)) / devices.SampleRate
 	end := q.at.Add(time.Duration(q.duration * float64(time.Second)))
 	q.since = earlier(end, time.Now())
-	for i, t := range e.s.Tasks {
+	for i, t := range tasks {
 		one := q
 		one.task = t
 		if l != nil && l.task == i {

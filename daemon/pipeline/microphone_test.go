@@ -120,7 +120,7 @@ func TestNoiseIsDismissed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := &ear{s: b.p.sources[0], speech: s}
+		e := &ear{s: b.p.sources[0], speech: s, settings: b.p.sources[0].settings.Load()}
 		now := time.Now()
 		e.heard(gate.Heard{Onsets: []gate.Onset{{Utterance: 1, Time: now}}})
 		e.heard(gate.Heard{

@@ -86,6 +86,8 @@ type Source struct {
 	// Always asks about every picture, or about all sound in pieces of
 	// [Window].
 	Always bool
+	// Image hands the pictures to [Options.Picture].
+	Image bool
 	// Lossless makes the source wait for the model instead of dropping: the
 	// next picture is taken only when no question about the last one waits any
 	// more, and its questions never get too old. With Always, every picture is
@@ -130,6 +132,11 @@ type Options struct {
 	// Relief, when set, says how much less is to be asked at present; it may be
 	// called from several goroutines and must not block.
 	Relief func() Relief
+	// Terse keeps words that say nothing new from being published.
+	Terse bool
+	// Picture, when set, gets the pictures that answers are about of sources
+	// marked Image. It must not block for long.
+	Picture func(source string, f devices.Frame)
 	// Model, when set, tells what is known of the model besides its name. It must
 	// not block.
 	Model func() event.Model

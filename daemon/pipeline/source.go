@@ -9,10 +9,12 @@ import (
 	"io"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sensed/daemon/event"
 	"sensed/daemon/schedule"
+	"sensed/devices"
 )
 
 // maxKicks is how many triggers may wait for one source.
@@ -25,8 +27,10 @@ type source struct {
 	counts sourceCounts
 	state  state
 	latch  latch
-	memory memory // belongs to the model's goroutine
-	err    error  // why it was given up; read when its goroutine has ended
+	// settings are those of the Source until they are changed; never nil.
+	settings atomic.Pointer[Settings]
+	memory   memory // belongs to the model's goroutine
+	err      error  // why it was given up; read when its goroutine has ended
 
 	// pushToTalk: a switch says when the microphone listens, not a gate.
 	pushToTalk bool
@@ -38,13 +42,25 @@ type source struct {
 }
 
 // kick is a trigger's wish that a source looks.
+//
+// Or it is a wish from outside, which has some of what follows.
 type kick struct {
 	id string
 	at time.Time
+
+	tasks  []Task            // nil: those of the source
+	window time.Duration     // of sound; 0: [Window]
+	tell   func(event.Event) // hears the answers too
+	quiet  bool              // nobody else does
+	// Instead of questions: who wants the picture itself, or why there is none.
+	frame   func(devices.Frame)
+	refused func(event.Outcome, string)
 }
 
 func newSource(p *Pipeline, s Source) *source {
-	return &source{Source: s, p: p, state: state{p: p, name: s.Name}, down: true}
+	n := &source{Source: s, p: p, state: state{p: p, name: s.Name}, down: true}
+	n.settings.Store(&Settings{Tasks: s.Tasks, Motion: s.Motion, Speech: s.Speech})
+	return n
 }
 
 // run opens the source and works with it, again and again.
@@ -157,12 +173,24 @@ func notWell(name, is string) string {
 
 // refuseKick says for each task that the words a trigger asked for will not come.
 func (s *source) refuseKick(k kick, outcome event.Outcome, reason string) {
-	for _, t := range s.Tasks {
-		q := question{source: s, task: t, id: k.id, at: k.at}
+	if k.refused != nil {
+		k.refused(outcome, reason)
+		return
+	}
+	for _, t := range s.asks(k) {
+		q := question{source: s, task: t, id: k.id, at: k.at, tell: k.tell, quiet: k.quiet}
 		e := q.words()
 		wordless(&e, outcome, reason)
-		s.p.publish(e)
+		s.p.deliver(&q, e)
 	}
+}
+
+// asks are the tasks of a kick.
+func (s *source) asks(k kick) []Task {
+	if k.tasks != nil {
+		return k.tasks
+	}
+	return s.tasks()
 }
 
 // newID returns a text that sorts by time: milliseconds, then chance.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"sensed/daemon/event"
@@ -32,6 +33,8 @@ func wordless(e *event.Event, o event.Outcome, why string) {
 type memory struct {
 	said   map[string]string
 	tracks map[string]*tracker
+	// pictured is when the picture was taken that was handed on last.
+	pictured time.Time
 }
 
 // changed remembers what a task says and tells whether it is new.
