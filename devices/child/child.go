@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -134,6 +135,9 @@ func (p *Process) reap() {
 
 // Read reads what the program writes on standard output.
 func (p *Process) Read(b []byte) (int, error) { return p.out.Read(b) }
+
+// Name is the name of the program, without its folder.
+func (p *Process) Name() string { return filepath.Base(p.cmd.Path) }
 
 // Pid is the number of the process.
 func (p *Process) Pid() int { return p.cmd.Process.Pid }

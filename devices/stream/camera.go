@@ -19,6 +19,10 @@ import (
 // maxDamaged is after how many damaged pictures in a row a camera is given up.
 const maxDamaged = 60
 
+// ErrSilent is what Explain is asked about when a stream goes on and brings
+// nothing.
+var ErrSilent = errors.New("it may hang")
+
 // Pictures is a running source of pictures. Read is called by one goroutine,
 // Decode by another.
 type Pictures struct {
@@ -34,8 +38,9 @@ type Pictures struct {
 	// Stop ends the stream: a Read that waits returns, and all is given back.
 	// It is called once.
 	Stop func()
-	// Explain makes the error of Next of the one with which Read ended. It is
-	// called before Stop; pictures is how many had come.
+	// Explain makes the error of Next of the one with which Read ended, or of one
+	// that wraps [ErrSilent]. It is called before Stop and by either goroutine;
+	// pictures is how many had come.
 	Explain func(err error, pictures uint64) error
 	// FPS is how many pictures a second are wanted; what comes faster is thinned
 	// out before it is decoded. Zero means all.
@@ -138,8 +143,8 @@ func (c *Camera) tooEarly(t time.Time) bool {
 }
 
 // Wait waits until the first picture has come. It returns the error of the
-// camera when it ends before, and late when limit has passed.
-func (c *Camera) Wait(ctx context.Context, limit time.Duration, late error) error {
+// camera when it ends before, and what late returns when limit has passed.
+func (c *Camera) Wait(ctx context.Context, limit time.Duration, late func() error) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
@@ -158,7 +163,7 @@ func (c *Camera) Wait(ctx context.Context, limit time.Duration, late error) erro
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timer.C:
-			return late
+			return late()
 		}
 	}
 }
@@ -229,7 +234,7 @@ func (c *Camera) show(ctx context.Context, decode func([]byte) (image.Image, err
 		case <-c.fresh:
 		case <-ctx.Done():
 		case <-silent:
-			err := fmt.Errorf("%s: no picture for %v: it may hang: %w", c.o.Name, c.o.Silence, devices.ErrLost)
+			err := c.o.Explain(fmt.Errorf("no picture came for %v: %w", c.o.Silence, ErrSilent), c.taken.seq)
 			c.fail(err)
 			return devices.Frame{}, err
 		}

@@ -186,17 +186,18 @@ func TestSilentCameraIsLost(t *testing.T) {
 	c := f.camera(Pictures{Silence: time.Millisecond})
 	defer c.Close()
 	for range 2 {
-		if _, err := c.Next(context.Background()); !errors.Is(err, devices.ErrLost) || !strings.Contains(err.Error(), "no picture for 1ms") {
+		if _, err := c.Next(context.Background()); !errors.Is(err, devices.ErrLost) || !strings.Contains(err.Error(), "0 pictures: no picture came for 1ms: it may hang") {
 			t.Errorf("err = %v", err)
 		}
 	}
 }
 
 func TestWaitForTheFirstPicture(t *testing.T) {
-	late := errors.New("late")
+	errLate := errors.New("late")
+	late := func() error { return errLate }
 	f := newFeed()
 	c := f.camera(Pictures{})
-	if err := c.Wait(context.Background(), time.Millisecond, late); err != late {
+	if err := c.Wait(context.Background(), time.Millisecond, late); err != errLate {
 		t.Errorf("nothing came: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

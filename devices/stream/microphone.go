@@ -42,9 +42,10 @@ type Sound struct {
 	// Stop ends the stream: a read that waits returns, and all is given back.
 	// It is called once.
 	Stop func()
-	// Explain makes the error of Next of the one with which the reading ended:
-	// io.EOF when it is the end of a finite source. It is called before Stop;
-	// frames is how many had come.
+	// Explain makes the error of Next of the one with which the reading ended,
+	// io.EOF when it is the end of a finite source, or of one that wraps
+	// [ErrSilent]. It is called before Stop and by either goroutine; frames is how
+	// many had come.
 	Explain func(err error, frames int64) error
 	// Paced holds sound back that comes faster than a microphone hears: a
 	// program may write a file in one go.
@@ -204,7 +205,7 @@ func (m *Microphone) fetch(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		m.fail("it has given no sound for %v: it may hang", m.o.Silence)
+		m.failed = m.o.Explain(fmt.Errorf("no sound came for %v: %w", m.o.Silence, ErrSilent), m.in)
 	}
 	return nil
 }
