@@ -11,8 +11,8 @@ import (
 	"sensed/devices"
 )
 
-// poison is what a picture is filled with to see who still uses its pixels.
-const poison = 0x5a
+// poison is what byte number i of a plane is set to, to see who still uses it.
+func poison(i int) uint8 { return uint8(i*37 + i>>8*91 + 11) }
 
 // checkGivenAway: a delivered picture is the caller's alone. It writes to it, as
 // a blackout does, and no later picture shows what was written.
@@ -112,7 +112,7 @@ func planes(img image.Image) [][]uint8 {
 func write(img image.Image) {
 	for _, p := range planes(img) {
 		for i := range p {
-			p[i] = poison
+			p[i] = poison(i)
 		}
 	}
 }
@@ -121,8 +121,8 @@ func write(img image.Image) {
 func poisoned(img image.Image) bool {
 	for _, p := range planes(img) {
 		n := 0
-		for _, v := range p {
-			if v == poison {
+		for i, v := range p {
+			if v == poison(i) {
 				n++
 			}
 		}

@@ -122,6 +122,11 @@ func (a *album) Next(ctx context.Context) (devices.Frame, error) {
 		a.at++
 		a.good++
 		a.seq++
+		if len(a.list) == 1 {
+			img = clone(img) // what is shown again is kept, so it is not given away
+		} else {
+			a.last = picture{}
+		}
 		return devices.Frame{Time: now, Seq: a.seq, Image: img, Name: filepath.Base(path)}, nil
 	}
 }

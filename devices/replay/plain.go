@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"image"
 	"image/color"
 )
@@ -73,4 +74,27 @@ func fromPalette(p *image.Paletted, r image.Rectangle) image.Image {
 		}
 	}
 	return dst
+}
+
+// clone copies a picture of one of the four types of a frame.
+func clone(img image.Image) image.Image {
+	switch p := img.(type) {
+	case *image.YCbCr:
+		c := *p
+		c.Y, c.Cb, c.Cr = bytes.Clone(p.Y), bytes.Clone(p.Cb), bytes.Clone(p.Cr)
+		return &c
+	case *image.RGBA:
+		c := *p
+		c.Pix = bytes.Clone(p.Pix)
+		return &c
+	case *image.NRGBA:
+		c := *p
+		c.Pix = bytes.Clone(p.Pix)
+		return &c
+	case *image.Gray:
+		c := *p
+		c.Pix = bytes.Clone(p.Pix)
+		return &c
+	}
+	return img // there is no other
 }
