@@ -47,7 +47,7 @@ type command struct {
 
 // commands are in the order of the help.
 func commands() []command {
-	return []command{demoCommand(), runCommand(), statusCommand(), reloadCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
+	return []command{demoCommand(), runCommand(), statusCommand(), reloadCommand(), devicesCommand(), captureCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
 }
 
 // run is the program without its process: it returns the exit code.
@@ -97,6 +97,10 @@ func (c command) execute(ctx context.Context, args []string, s streams) int {
 		return int(app.Usage)
 	}
 	err := work(ctx, s, f.Args())
+	if errors.Is(err, flag.ErrHelp) { // asked for behind an argument
+		fmt.Fprint(s.out, c.help(f))
+		return 0
+	}
 	class := app.ClassOf(err)
 	switch {
 	case class == app.Interrupted:
