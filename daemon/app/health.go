@@ -101,10 +101,7 @@ func (d *daemon) publishHealth(node string, payload []byte) {
 
 // parts asks the parts of the daemon how they are.
 func (d *daemon) parts() health.Parts {
-	p := health.Parts{
-		Node:  d.first.Node,
-		Model: health.Model{Name: d.engine.Model(), File: d.first.Model.Text, Kernels: Kernels()},
-	}
+	p := health.Parts{Node: d.first.Node, Model: d.model}
 	r := d.now.Load()
 	if r == nil {
 		return p

@@ -73,6 +73,7 @@ type daemon struct {
 	tell     *notifier
 	engine   *understand.Engine
 	first    *config.Config // what the model was loaded with
+	model    health.Model   // what engine is
 	monitor  *health.Monitor
 	requests chan *reload // taken while a pipeline runs
 	now      atomic.Pointer[running]
@@ -100,6 +101,7 @@ func Run(ctx context.Context, o RunOptions) error {
 	}
 	defer release(engine, log.Logger)
 	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, requests: make(chan *reload)}
+	d.model = health.Model{Name: engine.Model(), File: c.Model.Text, Kernels: Kernels()}
 	stopWatching, err := d.watch(o)
 	if err != nil {
 		return err
