@@ -79,8 +79,8 @@ func TestSaysThatThePasswordIsWrong(t *testing.T) {
 
 func TestSpeaksTLSBothWays(t *testing.T) {
 	certs := mqtttest.NewCerts(t)
-	broker := mqtttest.Start(t, mqtttest.Options{TLS: certs})
-	heard := mqtttest.Listen(t, strings.Replace(broker.URL(), "mqtts", "ssl", 1), "sensed/#", func(o *paho.ClientOptions) {
+	broker := mqtttest.Start(t, mqtttest.Options{TLS: certs, Websockets: true})
+	heard := mqtttest.Listen(t, strings.Replace(broker.URL(), "mqtts", "ssl", 1), "sensed/porch/door/#", func(o *paho.ClientOptions) {
 		pem, err := os.ReadFile(certs.CA)
 		if err != nil {
 			t.Fatal(err)
@@ -93,8 +93,17 @@ func TestSpeaksTLSBothWays(t *testing.T) {
 		pool.AppendCertsFromPEM(pem)
 		o.SetTLSConfig(&tls.Config{RootCAs: pool, Certificates: []tls.Certificate{pair}})
 	})
-	run(t, mqtt.Options{URL: broker.URL(), CAFile: certs.CA, CertFile: certs.Client, KeyFile: certs.ClientKey})
-	heard.AwaitMessage("sensed/porch/status", "online")
+	for i, o := range []mqtt.Options{
+		{URL: broker.URL()},
+		{URL: broker.WebsocketURL()},
+		{URL: strings.Replace(broker.URL(), "127.0.0.1", "localhost", 1), ServerName: "127.0.0.1"},
+	} {
+		o.CAFile, o.CertFile, o.KeyFile = certs.CA, certs.Client, certs.ClientKey
+		p := run(t, o)
+		p.publish(t, caption(i))
+		awaitEvent(t, heard, caption(i))
+		p.stop()
+	}
 }
 
 func TestRefusesABrokerThatItCannotTrust(t *testing.T) {

@@ -175,18 +175,18 @@ func (p *Publisher) Publish(ctx context.Context, e event.Event) error {
 		Topic:    Topic(e),
 		Payload:  payload,
 		Retain:   e.Kind == event.Status,
-		Priority: priority(e.Kind),
+		Priority: priority(e),
 		Stamp:    true,
 	})
 }
 
 // priority says what an event is worth when the outbox is full: announcements
-// little without the words that follow them, what somebody did most.
-func priority(k event.Kind) outbox.Priority {
-	switch k {
-	case event.Motion, event.Sound, event.Level:
+// and copies little without the words that go with them, what somebody did most.
+func priority(e event.Event) outbox.Priority {
+	switch {
+	case e.EventType != "", e.Kind == event.Motion, e.Kind == event.Sound, e.Kind == event.Level:
 		return outbox.Low
-	case event.Pin, event.Status:
+	case e.Kind == event.Pin, e.Kind == event.Status:
 		return outbox.High
 	}
 	return outbox.Normal

@@ -36,7 +36,7 @@ type running struct {
 }
 
 // run starts a publisher whose waits are short. It is stopped with the test.
-func run(t *testing.T, o mqtt.Options) *running {
+func run(t testing.TB, o mqtt.Options) *running {
 	t.Helper()
 	r := &running{log: newJournal()}
 	o.Node, o.Log = "porch", slog.New(r.log)
@@ -115,7 +115,7 @@ func box(t testing.TB, o outbox.Options) *outbox.Outbox {
 	return b
 }
 
-func (r *running) publish(t *testing.T, e event.Event) {
+func (r *running) publish(t testing.TB, e event.Event) {
 	t.Helper()
 	if err := r.Publish(t.Context(), e); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 )
 
 // Root is the first level of every topic.
-const Root = "sensed"
+const Root = event.Root
 
 // maxName bounds the name of a node or a source, in bytes.
 const maxName = 64
@@ -19,11 +19,15 @@ const maxName = 64
 // StatusTopic is where a node says whether it is online: the bare words
 // [event.Online] and [event.Offline], retained; the broker itself says the latter when the
 // node is gone without a word.
-func StatusTopic(node string) string { return Root + "/" + node + "/status" }
+func StatusTopic(node string) string { return event.NodeTopic(node, "status") }
 
-// Topic is where an event belongs: sensed/NODE/SOURCE/KIND.
+// Topic is where an event belongs: sensed/NODE/SOURCE/KIND, or
+// sensed/NODE/SOURCE/event for the copy with an event type.
 func Topic(e event.Event) string {
-	return Root + "/" + e.Node + "/" + e.Source + "/" + string(e.Kind)
+	if e.EventType != "" {
+		return event.SourceTopic(e.Node, e.Source, event.TopicEvents)
+	}
+	return event.SourceTopic(e.Node, e.Source, string(e.Kind))
 }
 
 // CheckName tells whether a name can be one level of a topic.

@@ -30,7 +30,7 @@ func (b *Outbox) adopt() error {
 		}
 		b.counts.Restored += s.count()
 	}
-	b.renumber(max(c.last, c.cursor))
+	b.renumber(max(c.last, c.cursor, c.spare))
 	b.segments = append(c.segments, b.segments...)
 	b.noted = c.cursor
 	b.adopted = true
@@ -45,6 +45,7 @@ func (b *Outbox) adopt() error {
 type chain struct {
 	segments []*segment
 	last     uint64 // newest number
+	spare    uint64 // numbers up to here may be in files that cannot be read
 	cursor   uint64 // newest cursor
 	at       int64  // when it is read, in the outbox's milliseconds
 	clock    int64  // the same by the clock
@@ -56,7 +57,7 @@ func (b *Outbox) readSegment(c *chain, base uint64) {
 	content, err := b.folder.read(s.name())
 	if err != nil {
 		b.log.Warn("a part of the outbox cannot be read and is left alone", "err", err)
-		c.last = max(c.last, base+maxSegmentFile/recordHead) // no number of it is used again
+		c.spare = max(c.spare, base+maxSegmentFile/recordHead)
 		return
 	}
 	f := scan(content, base)

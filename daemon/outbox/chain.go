@@ -60,15 +60,24 @@ func (b *Outbox) continued(size int64) (*segment, error) {
 	return s, nil
 }
 
+// maxTries is how many names of files are tried.
+const maxTries = 16
+
 // created makes a new file.
 func (b *Outbox) created() (*segment, error) {
-	s := &segment{base: b.freeBase(), intact: true, size: headerSize}
 	cursor := b.cursor()
-	file, err := b.folder.create(s.name(), appendHeader(nil, s.base, cursor))
-	if err != nil {
-		return nil, err
+	var s *segment
+	for try := 0; ; try++ {
+		s = &segment{base: b.freeBase(), intact: true, size: headerSize}
+		var err error
+		if s.file, err = b.folder.create(s.name(), appendHeader(nil, s.base, cursor)); err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrExist) || try == maxTries {
+			return nil, err
+		}
+		b.last++ // something else has that name
 	}
-	s.file = file
 	b.noted = cursor
 	b.segments = append(b.segments, s)
 	b.dirty[s] = true

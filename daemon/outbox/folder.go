@@ -17,8 +17,10 @@ import (
 const (
 	// maxSegmentFile bounds what is read as a segment, whoever wrote it.
 	maxSegmentFile = 16 << 20
-	// maxBad bounds the files in quarantine; the next ones are only counted.
-	maxBad = 16
+	// maxBad bounds the files in quarantine, and maxBadSize the bytes of each;
+	// the next ones are only counted.
+	maxBad     = 16
+	maxBadSize = 64 << 10
 )
 
 var errTaken = errors.New("another process uses it")
@@ -69,6 +71,20 @@ func (f *folder) writable() error {
 	return nil
 }
 
+// free tells what would keep that many bytes from being written, with a little
+// to spare. It costs no write, unlike trying.
+func (f *folder) free(bytes int64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(f.path, &st); err != nil {
+		return &os.PathError{Op: "statfs", Path: f.path, Err: err}
+	}
+	const spare = 64 << 10
+	if int64(min(st.Bavail, 1<<40))*st.Bsize < bytes+spare {
+		return unix.ENOSPC
+	}
+	return nil
+}
+
 func (f *folder) join(name string) string { return filepath.Join(f.path, name) }
 
 // bases returns the bases of all segment files in their order and removes what
@@ -80,6 +96,9 @@ func (f *folder) bases() ([]uint64, error) {
 	}
 	var bases []uint64
 	for _, e := range names {
+		if !e.Type().IsRegular() {
+			continue
+		}
 		stem, ok := strings.CutSuffix(e.Name(), ".seg")
 		if base, err := strconv.ParseUint(stem, 16, 64); ok && err == nil && base <= maxNumber && (&segment{base: base}).name() == e.Name() {
 			bases = append(bases, base)
@@ -189,7 +208,7 @@ func (f *folder) keepBad(name string, b []byte) (path string) {
 		return ""
 	}
 	f.writes.Add(1)
-	if err := os.WriteFile(path, b, 0o640); err != nil {
+	if err := os.WriteFile(path, b[:min(len(b), maxBadSize)], 0o640); err != nil {
 		return ""
 	}
 	return path

@@ -25,7 +25,7 @@ func FuzzScan(f *testing.F) {
 	f.Add([]byte{}, uint64(1))
 	f.Add(append(bytes.Clone(whole), whole[headerSize:]...), uint64(7))
 	f.Add(append(bytes.Clone(whole[:headerSize+50]), whole[headerSize:]...), uint64(7))
-	f.Add(bytes.Repeat(mark(), 50), uint64(0))
+	f.Add(bytes.Repeat([]byte(mark), 50), uint64(0))
 	f.Add(image(maxNumber-2, "a", "b", "c", "d", "e"), uint64(maxNumber-2))
 	f.Fuzz(func(t *testing.T, b []byte, base uint64) {
 		base %= maxNumber + 1

@@ -190,6 +190,11 @@ func (b *Outbox) leaveMemory() error {
 	if err := b.folder.writable(); err != nil {
 		return err
 	}
+	if _, memory := b.sizes((*segment).allBytes); memory > 0 {
+		if err := b.folder.free(memory); err != nil {
+			return err
+		}
+	}
 	b.active = nil
 	b.sweep()
 	for _, s := range b.segments {

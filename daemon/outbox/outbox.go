@@ -229,7 +229,7 @@ func (b *Outbox) Ack(number uint64) (held bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, i := b.lookup(number)
-	if s == nil {
+	if s == nil || b.closed {
 		return false
 	}
 	b.bury(s, i)
@@ -251,7 +251,7 @@ func (b *Outbox) Quarantine(number uint64, reason error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, i := b.lookup(number)
-	if s == nil {
+	if s == nil || b.closed {
 		return
 	}
 	b.log.Warn("a message in the outbox cannot be used and is put into quarantine", "number", number, "err", reason)

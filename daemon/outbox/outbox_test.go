@@ -290,3 +290,27 @@ func TestMemoryDoesNotGrowWithTraffic(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestCostsFewAllocations: nothing for a message on its way in but its place in
+// the list, and its body on the way out.
+func TestCostsFewAllocations(t *testing.T) {
+	b := open(t, outbox.Options{Dir: t.TempDir(), SyncEvery: time.Hour})
+	m := outbox.Message{Body: make([]byte, 400)}
+	if n := testing.AllocsPerRun(5000, func() {
+		if err := b.Append(m); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 1 {
+		t.Errorf("%v allocations to append", n)
+	}
+	var after uint64
+	if n := testing.AllocsPerRun(4000, func() {
+		e, ok := b.Peek(after)
+		if !ok {
+			t.Fatal("nothing is there")
+		}
+		after = e.Number
+	}); n > 1 {
+		t.Errorf("%v allocations to peek", n)
+	}
+}

@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 )
@@ -11,9 +10,9 @@ import (
 //	header  magic[8] base:u64 cursor:u64 zero:u32 crc:u32
 //	record  mark[4] length:u32 number:u64 time:i64 kind:u8 priority:u8 zero:u16 body-crc:u32 head-crc:u32 body[length]
 //
-// Every checksum is CRC-32C and begins with the base, the lowest number that
-// the segment may hold: what an SD card shows of an older file is not taken for
-// a record of this one.
+// Every checksum is CRC-32C, started from the base (its halves, combined by
+// exclusive or), which is the lowest number that the segment may hold: what an
+// SD card shows of an older file is not taken for a record of this one.
 const (
 	headerSize = 32
 	recordHead = 36
@@ -28,19 +27,20 @@ const (
 	kindAck     = 2 // everything up to its number is acknowledged
 )
 
-func magic() []byte { return []byte("sensout\x01") }
-func mark() []byte  { return []byte{0xf5, 'r', 'e', 'c'} }
+// What a segment and a record begin with.
+const (
+	magic = "sensout\x01"
+	mark  = "\xf5rec"
+)
 
 func sum(base uint64, b []byte) uint32 {
-	var seed [8]byte
-	binary.LittleEndian.PutUint64(seed[:], base)
 	table := crc32.MakeTable(crc32.Castagnoli) // made once by the library
-	return crc32.Update(crc32.Update(0, table, seed[:]), table, b)
+	return crc32.Update(uint32(base)^uint32(base>>32), table, b)
 }
 
 func appendHeader(to []byte, base, cursor uint64) []byte {
 	start := len(to)
-	to = append(to, magic()...)
+	to = append(to, magic...)
 	to = binary.LittleEndian.AppendUint64(to, base)
 	to = binary.LittleEndian.AppendUint64(to, cursor)
 	to = binary.LittleEndian.AppendUint32(to, 0)
@@ -49,7 +49,7 @@ func appendHeader(to []byte, base, cursor uint64) []byte {
 
 // parseHeader returns the cursor of a segment.
 func parseHeader(b []byte, base uint64) (cursor uint64, ok bool) {
-	if len(b) < headerSize || !bytes.Equal(b[:8], magic()) || binary.LittleEndian.Uint64(b[8:]) != base ||
+	if len(b) < headerSize || string(b[:8]) != magic || binary.LittleEndian.Uint64(b[8:]) != base ||
 		binary.LittleEndian.Uint32(b[28:]) != sum(base, b[:28]) {
 		return 0, false
 	}
@@ -72,7 +72,7 @@ func (h head) size() int { return recordHead + int(h.length) }
 
 func appendRecord(to []byte, base uint64, h head, body []byte) []byte {
 	start := len(to)
-	to = append(to, mark()...)
+	to = append(to, mark...)
 	to = binary.LittleEndian.AppendUint32(to, uint32(len(body)))
 	to = binary.LittleEndian.AppendUint64(to, h.number)
 	to = binary.LittleEndian.AppendUint64(to, uint64(h.time))
@@ -85,7 +85,7 @@ func appendRecord(to []byte, base uint64, h head, body []byte) []byte {
 // parseHead reads what stands before the body of a record; it does not look at
 // the body, which may be missing.
 func parseHead(b []byte, base uint64) (head, bool) {
-	if len(b) < recordHead || !bytes.Equal(b[:4], mark()) || binary.LittleEndian.Uint32(b[32:]) != sum(base, b[:32]) {
+	if len(b) < recordHead || string(b[:4]) != mark || binary.LittleEndian.Uint32(b[32:]) != sum(base, b[:32]) {
 		return head{}, false
 	}
 	h := head{

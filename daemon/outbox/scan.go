@@ -18,9 +18,6 @@ type placed struct {
 
 type span struct{ off, size int }
 
-// torn returns how many bytes after the last good record are none.
-func (f found) torn(size int) int { return size - f.end }
-
 // scan reads a segment, whatever its bytes are. It stops at nothing: after
 // damage it goes on at the next record that is whole.
 func scan(b []byte, base uint64) found {
@@ -65,7 +62,7 @@ func scan(b []byte, base uint64) found {
 // resume returns where the next whole record begins, or the end.
 func resume(b []byte, pos int, base uint64) int {
 	for pos < len(b) {
-		i := bytes.Index(b[pos:], mark())
+		i := bytes.Index(b[pos:], []byte(mark))
 		if i < 0 {
 			break
 		}

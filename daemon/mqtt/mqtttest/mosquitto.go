@@ -27,6 +27,7 @@ type Options struct {
 	TLS            *Certs // the broker shows Certs.Server and wants a client certificate of the same authority
 	Persist        bool   // messages survive a Stop
 	Websockets     bool   // a second listener, see [Mosquitto.WebsocketURL]
+	Quiet          bool   // it logs errors only
 	Unix           bool   // a third one, see [Mosquitto.UnixURL]
 }
 
@@ -46,10 +47,14 @@ type Mosquitto struct {
 func New(t testing.TB, o Options) *Mosquitto {
 	t.Helper()
 	m := &Mosquitto{t: t, dir: t.TempDir(), port: FreePort(t), scheme: "mqtt"}
+	level := "all"
+	if o.Quiet {
+		level = "error"
+	}
 	conf := []string{
 		"listener " + strconv.Itoa(m.port) + " 127.0.0.1",
 		"user root", // as root it would else change to a user that may not read the folder
-		"log_dest stderr", "log_type all",
+		"log_dest stderr", "log_type " + level,
 		"max_queued_messages 0", // without a limit: what is lost must have been lost by us
 		"persistence " + strconv.FormatBool(o.Persist),
 		"persistence_location " + m.dir + "/",
@@ -57,6 +62,7 @@ func New(t testing.TB, o Options) *Mosquitto {
 	}
 	if o.Websockets {
 		m.ws = FreePort(t)
+		conf = append(conf, o.TLS.lines()...) // of the listener before
 		conf = append(conf, "listener "+strconv.Itoa(m.ws)+" 127.0.0.1", "protocol websockets")
 	}
 	if o.Unix {
@@ -69,11 +75,19 @@ func New(t testing.TB, o Options) *Mosquitto {
 	}
 	if o.TLS != nil {
 		m.scheme = "mqtts"
-		conf = append(conf, "cafile "+o.TLS.CA, "certfile "+o.TLS.Server, "keyfile "+o.TLS.ServerKey, "require_certificate true")
+		conf = append(conf, o.TLS.lines()...)
 	}
 	write(t, m.conf(), strings.Join(conf, "\n")+"\n")
 	t.Cleanup(m.Stop)
 	return m
+}
+
+// lines are the settings of one listener.
+func (c *Certs) lines() []string {
+	if c == nil {
+		return nil
+	}
+	return []string{"cafile " + c.CA, "certfile " + c.Server, "keyfile " + c.ServerKey, "require_certificate true"}
 }
 
 // Start prepares a broker and starts it.
@@ -90,7 +104,9 @@ func (m *Mosquitto) conf() string { return filepath.Join(m.dir, "mosquitto.conf"
 func (m *Mosquitto) URL() string { return fmt.Sprintf("%s://127.0.0.1:%d", m.scheme, m.port) }
 
 // WebsocketURL is where clients connect that speak through websockets.
-func (m *Mosquitto) WebsocketURL() string { return fmt.Sprintf("ws://127.0.0.1:%d/", m.ws) }
+func (m *Mosquitto) WebsocketURL() string {
+	return fmt.Sprintf("%s://127.0.0.1:%d/", strings.Replace(m.scheme, "mqtt", "ws", 1), m.ws)
+}
 
 // UnixURL is where clients connect through a socket in the file system.
 func (m *Mosquitto) UnixURL() string { return "unix://" + m.socket() }
