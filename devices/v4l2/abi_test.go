@@ -20,6 +20,7 @@ func layouts() map[string]uint64 {
 		r  requestBuffers
 		b  buffer
 		sp streamParm
+		qc queryControl
 	)
 	m := map[string]uintptr{
 		"sizeof(struct v4l2_capability)":                                  unsafe.Sizeof(c),
@@ -53,6 +54,20 @@ func layouts() map[string]uint64 {
 		"sizeof(struct v4l2_captureparm)":                                 unsafe.Sizeof(sp.capture),
 		"offsetof(struct v4l2_streamparm, parm.capture)":                  unsafe.Offsetof(sp.capture),
 		"offsetof(struct v4l2_captureparm, timeperframe)":                 unsafe.Offsetof(sp.capture.timePerFrame),
+		"sizeof(struct v4l2_queryctrl)":                                   unsafe.Sizeof(qc),
+		"offsetof(struct v4l2_queryctrl, minimum)":                        unsafe.Offsetof(qc.minimum),
+		"offsetof(struct v4l2_queryctrl, default_value)":                  unsafe.Offsetof(qc.standard),
+		"offsetof(struct v4l2_queryctrl, flags)":                          unsafe.Offsetof(qc.flags),
+		"sizeof(struct v4l2_querymenu)":                                   unsafe.Sizeof(queryMenu{}),
+		"sizeof(struct v4l2_control)":                                     unsafe.Sizeof(control{}),
+		"VIDIOC_QUERYCTRL":                                                vidiocQueryCtrl,
+		"VIDIOC_QUERYMENU":                                                vidiocQueryMenu,
+		"VIDIOC_S_CTRL":                                                   vidiocSetCtrl,
+		"V4L2_CTRL_FLAG_DISABLED":                                         controlDisabled,
+		"V4L2_CTRL_FLAG_READ_ONLY":                                        controlReadOnly,
+		"V4L2_EXPOSURE_AUTO":                                              exposureAuto,
+		"V4L2_EXPOSURE_MANUAL":                                            exposureManual,
+		"V4L2_EXPOSURE_APERTURE_PRIORITY":                                 exposureAperture,
 		"VIDIOC_QUERYCAP":                                                 vidiocQueryCap,
 		"VIDIOC_ENUM_FMT":                                                 vidiocEnumFmt,
 		"VIDIOC_S_FMT":                                                    vidiocSetFmt,
@@ -105,7 +120,28 @@ func layouts() map[string]uint64 {
 	for name, code := range map[string]string{"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YUV420": "YU12", "RGB24": "RGB3", "BGR24": "BGR3", "GREY": "GREY", "MJPEG": "MJPG", "JPEG": "JPEG"} {
 		out["V4L2_PIX_FMT_"+name] = uint64(fourCC(code))
 	}
+	for name, cid := range map[string]string{
+		"BRIGHTNESS": "brightness", "CONTRAST": "contrast", "SATURATION": "saturation", "HUE": "hue", "GAMMA": "gamma", "SHARPNESS": "sharpness",
+		"BACKLIGHT_COMPENSATION": "backlight", "WHITE_BALANCE_TEMPERATURE": "white_balance", "GAIN": "gain", "EXPOSURE_ABSOLUTE": "exposure",
+		"FOCUS_ABSOLUTE": "focus", "ZOOM_ABSOLUTE": "zoom", "PAN_ABSOLUTE": "pan", "TILT_ABSOLUTE": "tilt", "HFLIP": "hflip", "VFLIP": "vflip",
+		"POWER_LINE_FREQUENCY": "power_line",
+	} {
+		out["V4L2_CID_"+name] = uint64(knobNamed(cid).ids[0])
+	}
+	for name, cid := range map[string]string{"HUE_AUTO": "hue", "AUTO_WHITE_BALANCE": "white_balance", "AUTOGAIN": "gain", "EXPOSURE_AUTO": "exposure", "FOCUS_AUTO": "focus"} {
+		out["V4L2_CID_"+name] = uint64(knobNamed(cid).auto)
+	}
+	out["V4L2_CID_ANALOGUE_GAIN"], out["V4L2_CID_EXPOSURE"] = uint64(knobNamed("gain").ids[1]), uint64(knobNamed("exposure").ids[1])
 	return out
+}
+
+func knobNamed(name string) knob {
+	for _, k := range knobs() {
+		if k.name == name {
+			return k
+		}
+	}
+	panic("there is no knob " + name)
 }
 
 // The kernel's own header judges the layouts, by the compilers of both boards.

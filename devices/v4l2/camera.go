@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sensed/devices"
+	"sensed/devices/mjpeg"
 )
 
 // A camera is given up after so many damaged pictures, or so many calls of the
@@ -27,6 +28,7 @@ const (
 type camera struct {
 	src    *Source
 	port   port
+	id     identity
 	card   string  // what the camera calls itself
 	format *layout // what was agreed
 
@@ -41,45 +43,78 @@ type camera struct {
 	thinned  uint64        // pictures left out on purpose since
 	due      time.Time     // of the next picture, when the rate is limited
 	damaged  int           // in a row
+
+	held    buffer // of the last glance, whose picture is not given away yet
+	holding bool
+	thumb   mjpeg.Thumb
+	gray    *image.Gray // for glances at what is no JPEG
 }
+
+var _ devices.Glancer = (*camera)(nil)
 
 // Next returns the newest picture.
 func (c *camera) Next(ctx context.Context) (devices.Frame, error) {
-	if c.closed {
-		return devices.Frame{}, fmt.Errorf("%s: it is closed", c.src)
-	}
-	if c.err != nil {
-		return devices.Frame{}, c.err
-	}
 	for {
-		b, err := c.dequeue(ctx)
+		b, at, err := c.newPicture(ctx)
 		if err != nil {
-			return devices.Frame{}, c.fail(ctx, err)
-		}
-		at := c.taken(b)
-		if c.tooEarly(at) {
-			c.thinned++
-			if err := c.queue(b.index); err != nil {
-				return devices.Frame{}, c.fail(ctx, err)
-			}
-			continue
+			return devices.Frame{}, err
 		}
 		img, damage, err := c.picture(b)
 		if err != nil {
 			return devices.Frame{}, c.fail(ctx, err)
 		}
-		if damage != nil {
-			c.damaged++
-			c.src.o.Log.Debug("damaged picture left out", "device", c.src.o.Device, "err", damage)
-			if c.damaged >= maxDamaged {
-				return devices.Frame{}, c.fail(ctx, fmt.Errorf("%s: %d damaged pictures in a row (%w): try another cable, port or format: %w",
-					c.src, c.damaged, damage, devices.ErrLost))
-			}
-			continue
+		if err := c.judge(ctx, damage); err != nil {
+			return devices.Frame{}, err
 		}
-		c.damaged = 0
-		return c.deliver(b, at, img), nil
+		if damage == nil {
+			c.deliver(b, at)
+			f := c.frame
+			f.Image = img
+			return f, nil
+		}
 	}
+}
+
+// newPicture waits for the newest picture that is due.
+func (c *camera) newPicture(ctx context.Context) (b buffer, at time.Time, err error) {
+	if c.closed {
+		return buffer{}, time.Time{}, fmt.Errorf("%s: it is closed", c.src)
+	}
+	if c.err != nil {
+		return buffer{}, time.Time{}, c.err
+	}
+	if err := c.release(); err != nil {
+		return buffer{}, time.Time{}, c.fail(ctx, err)
+	}
+	for {
+		b, err := c.dequeue(ctx)
+		if err != nil {
+			return buffer{}, time.Time{}, c.fail(ctx, err)
+		}
+		at := c.taken(b)
+		if !c.tooEarly(at) {
+			return b, at, nil
+		}
+		c.thinned++
+		if err := c.queue(b.index); err != nil {
+			return buffer{}, time.Time{}, c.fail(ctx, err)
+		}
+	}
+}
+
+// judge counts damaged pictures, and says when there are too many.
+func (c *camera) judge(ctx context.Context, damage error) error {
+	if damage == nil {
+		c.damaged = 0
+		return nil
+	}
+	c.damaged++
+	c.src.o.Log.Debug("damaged picture left out", "device", c.src.o.Device, "err", damage)
+	if c.damaged >= maxDamaged {
+		return c.fail(ctx, fmt.Errorf("%s: %d damaged pictures in a row (%w): try another cable, port or format: %w",
+			c.src, c.damaged, damage, devices.ErrLost))
+	}
+	return nil
 }
 
 // fail remembers an error that the camera does not recover from.
@@ -208,7 +243,7 @@ func (c *camera) tooEarly(t time.Time) bool {
 func interval(fps float64) time.Duration { return time.Duration(float64(time.Second) / fps) }
 
 // deliver numbers a picture. Those that were left out on purpose make no gap.
-func (c *camera) deliver(b buffer, at time.Time, img image.Image) devices.Frame {
+func (c *camera) deliver(b buffer, at time.Time) {
 	step := uint64(1)
 	if ahead := uint64(b.sequence - c.sequence); c.frame.Seq > 0 && ahead < 1<<31 && ahead > c.thinned {
 		step = ahead - c.thinned
@@ -216,9 +251,6 @@ func (c *camera) deliver(b buffer, at time.Time, img image.Image) devices.Frame 
 	c.frame.Seq += step
 	c.frame.Time = at
 	c.sequence, c.thinned = b.sequence, 0
-	f := c.frame
-	f.Image = img
-	return f
 }
 
 // Close stops the stream and gives everything back.

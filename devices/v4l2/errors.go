@@ -3,6 +3,7 @@
 package v4l2
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -28,7 +29,7 @@ func (s *Source) explain(step string, err error) error {
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		return say("this user may not use it: put the user into the group video (sudo usermod -aG video USER) and start anew")
 	case errors.Is(err, unix.EBUSY):
-		return say("another program uses it: end that program (fuser -v %s shows it)", s.o.Device)
+		return say("another program uses it: end that program (fuser -v %s shows it)", cmp.Or(s.seen.where(), s.o.Device))
 	case step == stepCaps && (errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL)):
 		return say("this is not a video device: choose one of those that v4l2-ctl --list-devices shows")
 	case errors.Is(err, unix.ENOSPC):
@@ -45,14 +46,15 @@ func (s *Source) explain(step string, err error) error {
 
 // The steps of a capture, as words after "cannot".
 const (
-	stepOpen    = "open it"
-	stepCaps    = "ask what it can do"
-	stepFormats = "ask for its formats"
-	stepFormat  = "set the format"
-	stepRate    = "set the frame rate"
-	stepBuffers = "get buffers"
-	stepMap     = "map a buffer"
-	stepQueue   = "queue a buffer"
-	stepStart   = "start the stream"
-	stepPicture = "get a picture"
+	stepOpen     = "open it"
+	stepCaps     = "ask what it can do"
+	stepFormats  = "ask for its formats"
+	stepFormat   = "set the format"
+	stepControls = "ask for its controls"
+	stepRate     = "set the frame rate"
+	stepBuffers  = "get buffers"
+	stepMap      = "map a buffer"
+	stepQueue    = "queue a buffer"
+	stepStart    = "start the stream"
+	stepPicture  = "get a picture"
 )

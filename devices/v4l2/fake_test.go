@@ -3,8 +3,10 @@
 package v4l2
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +34,10 @@ type fake struct {
 	switchTo      string
 	bufferLength  uint32
 	bufferCount   uint32
+	card, bus     string
+	controls      map[uint32]*fakeControl
+	sizes         map[string][][2]uint32 // by format; none: it does not say
+	rates         map[string]fract       // intervals, likewise
 
 	// Faults: the n-th operation, from 1, fails with err; after it everything
 	// does when gone is true.
@@ -52,6 +58,12 @@ type fake struct {
 	streaming bool
 	given     int
 	mono      time.Duration
+}
+
+type fakeControl struct {
+	min, max, value int32
+	flags           uint32
+	menu            []uint32
 }
 
 type fakeBuffer struct {
@@ -206,7 +218,8 @@ func (f *fake) request(request uintptr, arg unsafe.Pointer) (string, func() erro
 	case vidiocQueryCap:
 		return "querycap", func() error {
 			c := (*capability)(arg)
-			copy(c.card[:], "Fake Camera")
+			copy(c.card[:], cmp.Or(f.card, "Fake Camera"))
+			copy(c.busInfo[:], cmp.Or(f.bus, "usb-1"))
 			c.capabilities, c.deviceCaps = f.caps|capDeviceCaps|capVideoCapture, f.caps
 			return nil
 		}
@@ -271,6 +284,62 @@ func (f *fake) request(request uintptr, arg unsafe.Pointer) (string, func() erro
 	case vidiocStreamOff:
 		return "streamoff", func() error {
 			f.streaming, f.queue, f.done = false, nil, nil
+			return nil
+		}
+	}
+	return f.question(request, arg)
+}
+
+// question is a request that changes nothing, or a control.
+func (f *fake) question(request uintptr, arg unsafe.Pointer) (string, func() error) {
+	switch request {
+	case vidiocEnumSizes:
+		return "enum_sizes", func() error {
+			e := (*sizeEnum)(arg)
+			sizes := f.sizes[fourCCText(e.pixelFormat)]
+			if int(e.index) >= len(sizes) {
+				return unix.EINVAL
+			}
+			e.typ = enumDiscrete
+			copy(e.union[:], sizes[e.index][:])
+			return nil
+		}
+	case vidiocEnumRates:
+		return "enum_rates", func() error {
+			e := (*rateEnum)(arg)
+			rate, ok := f.rates[fourCCText(e.pixelFormat)]
+			if !ok || e.index > 0 {
+				return unix.EINVAL
+			}
+			e.typ, e.union[0] = enumDiscrete, rate
+			return nil
+		}
+	case vidiocQueryCtrl:
+		return "queryctrl", func() error {
+			q := (*queryControl)(arg)
+			c := f.controls[q.id]
+			if c == nil {
+				return unix.EINVAL
+			}
+			q.minimum, q.maximum, q.standard, q.step, q.flags = c.min, c.max, c.value, 1, c.flags
+			return nil
+		}
+	case vidiocQueryMenu:
+		return "querymenu", func() error {
+			m := (*queryMenu)(arg)
+			if c := f.controls[m.id]; c == nil || !slices.Contains(c.menu, m.index) {
+				return unix.EINVAL
+			}
+			return nil
+		}
+	case vidiocSetCtrl:
+		return "s_ctrl", func() error {
+			v := (*control)(arg)
+			c := f.controls[v.id]
+			if c == nil || v.value < c.min || v.value > c.max {
+				return unix.EINVAL
+			}
+			c.value = v.value
 			return nil
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -30,6 +31,9 @@ func (c *camera) setUp() error {
 	if err := c.setRate(); err != nil {
 		return err
 	}
+	if err := c.setControls(); err != nil {
+		return err
+	}
 	if err := c.allocate(); err != nil {
 		return err
 	}
@@ -48,6 +52,7 @@ func (c *camera) check() error {
 		return c.src.explain(stepCaps, err)
 	}
 	c.card = text(caps.card[:])
+	c.id = identity{c.card, text(caps.busInfo[:])}
 	can := caps.capabilities
 	if can&capDeviceCaps != 0 { // of this node, not of all nodes of the device
 		can = caps.deviceCaps
@@ -81,7 +86,7 @@ func (c *camera) agree() error {
 		}
 		offered = append(offered, d.pixelFormat)
 	}
-	p, code := choose(c.src.format, offered)
+	p, code := c.choose(offered)
 	if p == nil {
 		wanted := strings.Join(pixelNames(), ", ")
 		if c.src.format != nil {
@@ -100,26 +105,69 @@ func (c *camera) agree() error {
 		return fmt.Errorf("%s (%s): %w", c.src, c.card, err)
 	}
 	if agreed.width != c.src.o.Width || agreed.height != c.src.o.Height {
-		c.src.o.Log.Info("camera has another size", "device", c.src.o.Device,
-			"wanted", fmt.Sprintf("%dx%d", c.src.o.Width, c.src.o.Height), "got", fmt.Sprintf("%dx%d", agreed.width, agreed.height))
+		if c.src.sized {
+			return fmt.Errorf("%s (%s): it gives no pictures of %dx%d in the format %s: choose one of its sizes: %s",
+				c.src, c.card, c.src.o.Width, c.src.o.Height, p.name, sizeNames(sizesOf(c.port, code), agreed))
+		}
+		c.src.o.Log.Info("camera has a size of its own", "device", c.src.o.Device, "size", fmt.Sprintf("%dx%d", agreed.width, agreed.height))
 	}
 	c.format = agreed
 	return nil
 }
 
-// choose picks the wanted format, or the best one, among the offered codes.
-func choose(wanted *pixel, offered []uint32) (*pixel, uint32) {
-	for _, p := range pixels() {
-		if wanted != nil && p.name != wanted.name {
+// choose picks the wanted format among the offered codes, or the best one that
+// the camera has in the wanted size and rate, or else the best one.
+func (c *camera) choose(offered []uint32) (p *pixel, code uint32) {
+	for _, px := range pixels() {
+		if c.src.format != nil && px.name != c.src.format.name {
 			continue
 		}
-		for _, code := range offered {
-			if p.has(code) {
-				return &p, code
+		for _, o := range offered {
+			if !px.has(o) {
+				continue
+			}
+			if p == nil {
+				p, code = &px, o
+			}
+			if c.src.format != nil || c.fits(o) {
+				return &px, o
 			}
 		}
 	}
-	return nil, 0
+	return p, code
+}
+
+// fits tells whether the camera says that it has a format in the wanted size and
+// rate. Drivers need not say anything.
+func (c *camera) fits(code uint32) bool {
+	w, h := c.src.o.Width, c.src.o.Height
+	sizes := sizesOf(c.port, code)
+	if len(sizes) == 0 {
+		return true
+	}
+	for i, s := range sizes {
+		exact := s.Width == w && s.Height == h
+		// Of a range the smallest and the largest are listed.
+		between := len(sizes) == 2 && i == 1 && sizes[0].Width <= w && w <= s.Width && sizes[0].Height <= h && h <= s.Height
+		if !exact && !between {
+			continue
+		}
+		rates := ratesOf(c.port, code, uint32(w), uint32(h))
+		return len(rates) == 0 || slices.ContainsFunc(rates, func(r float64) bool { return r >= 0.95*c.src.o.FPS })
+	}
+	return false
+}
+
+// sizeNames lists sizes for messages; without any the one that the driver gave.
+func sizeNames(sizes []SizeInfo, given *layout) string {
+	names := []string{fmt.Sprintf("%dx%d", given.width, given.height)}
+	for i, s := range sizes {
+		if i == 0 {
+			names = nil
+		}
+		names = append(names, fmt.Sprintf("%dx%d", s.Width, s.Height))
+	}
+	return strings.Join(names, ", ")
 }
 
 func codes(offered []uint32) string {

@@ -16,29 +16,38 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"sensed/devices"
 )
 
-// Opts say which camera is played, and how. What a camera cannot do it does
-// as nearly as it can; the log tells what it does.
+// Opts say which camera is played, and how.
 type Opts struct {
 	// Device is the device node: /dev/video0, or a name that stays, under
-	// /dev/v4l/by-id. Default /dev/video0.
+	// /dev/v4l/by-id. Without a slash in front it is a name of the camera: what it
+	// calls itself, the socket that it is plugged into as v4l2-ctl shows it, or
+	// its name under by-id. Default /dev/video0.
+	//
+	// The camera that was opened first is followed when it goes and comes back
+	// under another number; another one that gets its number is left alone.
 	Device string
-	// Width and Height in pixels. Default 640x480.
+	// Width and Height in pixels, which the camera must have. Default 640x480 or
+	// what the camera gives in its place.
 	Width, Height int
 	// FPS is the number of pictures in a second. A camera that is faster is
 	// thinned out before anything is decoded. Zero means all that come.
 	FPS float64
 	// Format is yuyv, uyvy, nv12, yuv420, rgb24, bgr24, grey or mjpeg. Empty
-	// means the first of these that the camera has: mjpeg costs decoding and
+	// means the first of these that the camera has in this size and rate: mjpeg costs decoding and
 	// quality, but is the only one that fits large sizes through USB.
 	Format string
 	// Silence is how long the camera may give no picture before it counts as
 	// lost. Default 5 s, and three frames at least.
 	Silence time.Duration
+	// Controls are knobs of the camera, such as brightness=128 or exposure=auto;
+	// [Controls] lists their names. A camera keeps what is not set here.
+	Controls map[string]string
 	// Log hears what was agreed with the camera and of damaged pictures. Nil
 	// means nobody does.
 	Log *slog.Logger
@@ -52,18 +61,23 @@ const (
 
 // Source is a camera device; [Source.Open] starts it.
 type Source struct {
-	o      Opts
-	format *pixel // nil: any
-	kernel kernel
-	now    func() (wall time.Time, mono time.Duration)
+	o        Opts
+	sized    bool   // the size was asked for
+	format   *pixel // nil: any
+	settings []setting
+	seen     sighting
+	kernel   kernel
+	root     string // of the file system
+	now      func() (wall time.Time, mono time.Duration)
 }
 
 // New checks o and touches no device.
 func New(o Opts) (*Source, error) {
 	o.Device = cmp.Or(o.Device, "/dev/video0")
+	sized := o.Width != 0 || o.Height != 0
 	o.Width, o.Height = cmp.Or(o.Width, 640), cmp.Or(o.Height, 480)
 	o.Silence = cmp.Or(o.Silence, 5*time.Second)
-	s := &Source{kernel: linux{}, now: now}
+	s := &Source{sized: sized, kernel: linux{}, root: "/", now: now}
 	switch {
 	case strings.ContainsRune(o.Device, 0):
 		return nil, errors.New("v4l2: the device name has a zero byte")
@@ -78,6 +92,10 @@ func New(o Opts) (*Source, error) {
 		if s.format = pixelNamed(strings.ToLower(o.Format)); s.format == nil {
 			return nil, fmt.Errorf("v4l2: there is no format %q: choose one of %s", o.Format, strings.Join(pixelNames(), ", "))
 		}
+	}
+	var err error
+	if s.settings, err = settings(o.Controls); err != nil {
+		return nil, fmt.Errorf("v4l2: %w", err)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -94,15 +112,51 @@ func (s *Source) Open(ctx context.Context) (devices.Camera, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	p, err := s.kernel.open(s.o.Device)
+	p, err := s.find()
 	if err != nil {
-		return nil, s.explain(stepOpen, err)
+		return nil, err
 	}
 	c := &camera{src: s, port: p}
 	if err := c.setUp(); err != nil {
 		_ = c.Close() // the first error counts
 		return nil, err
 	}
+	s.seen.set(c.id)
 	s.o.Log.Info("camera opened", "device", s.o.Device, "card", c.card, "format", c.format.String(), "buffers", len(c.buffers))
 	return c, nil
+}
+
+// sighting is the camera that was opened last, and where. Its zero value is that
+// there was none.
+type sighting struct {
+	mu   sync.Mutex
+	id   identity
+	node string
+}
+
+func (s *sighting) get() identity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id
+}
+
+func (s *sighting) set(id identity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.id = id
+}
+
+// at notes the device node, and tells whether it is another one than before.
+func (s *sighting) at(node string) (moved bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	moved = s.node != node
+	s.node = node
+	return moved
+}
+
+func (s *sighting) where() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
-	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -326,17 +325,53 @@ func TestChoosesFormat(t *testing.T) {
 	}
 }
 
-func TestTakesTheSizeOfTheCamera(t *testing.T) {
+// Without a size the camera's own is taken; one that was asked for and is not
+// there is refused, with those that are.
+func TestSizeOfTheCamera(t *testing.T) {
 	f := newFake()
 	f.width, f.height = 80, 60
-	var log bytes.Buffer
-	cam := open(t, f.source(t, Opts{Width: 64, Height: 48, Log: slog.New(slog.NewTextHandler(&log, nil))}))
-	defer cam.Close()
-	if got := next(t, cam).Image.Bounds(); got != image.Rect(0, 0, 80, 60) {
-		t.Errorf("the picture is %v", got)
+	cam := open(t, f.source(t, Opts{}))
+	if b := next(t, cam).Image.Bounds(); b != image.Rect(0, 0, 80, 60) {
+		t.Errorf("the picture is %v", b)
 	}
-	if s := log.String(); !strings.Contains(s, "wanted=64x48 got=80x60") || !strings.Contains(s, "Fake Camera") {
-		t.Errorf("the log says %s", s)
+	if err := cam.Close(); err != nil {
+		t.Error(err)
+	}
+	_, err := f.source(t, Opts{Width: 64, Height: 48}).Open(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "it gives no pictures of 64x48 in the format yuyv: choose one of its sizes: 80x60") {
+		t.Errorf("err = %v", err)
+	}
+	f.sizes = map[string][][2]uint32{"YUYV": {{80, 60}, {160, 120}}}
+	_, err = f.source(t, Opts{Width: 64, Height: 48}).Open(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "choose one of its sizes: 80x60, 160x120") {
+		t.Errorf("err = %v", err)
+	}
+	f.returned(t)
+}
+
+// A format that has the wanted size goes before a better one that has not.
+func TestChoosesTheFormatThatHasTheSize(t *testing.T) {
+	sizes := map[string][][2]uint32{"YUYV": {{320, 240}}, "NV12": {{320, 240}, {640, 480}, {800, 600}}, "MJPG": {{640, 480}}}
+	for _, tt := range []struct {
+		o    Opts
+		want string
+	}{
+		{Opts{Width: 640, Height: 480}, "nv12 640x480"},
+		{Opts{Width: 320, Height: 240}, "yuyv 320x240"},
+		{Opts{Width: 640, Height: 480, Format: "mjpeg"}, "mjpeg 640x480"},
+		{Opts{Width: 640, Height: 480, FPS: 30}, "mjpeg 640x480"}, // the others are too slow for it
+	} {
+		f := newFake()
+		f.formats, f.sizes, f.picture = []string{"YUYV", "NV12", "MJPG"}, sizes, jpegOf
+		f.rates = map[string]fract{"YUYV": {1, 30}, "NV12": {1, 10}, "MJPG": {1, 30}}
+		cam := open(t, f.source(t, tt.o))
+		if got := cam.(*camera).format.String(); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.o, got, tt.want)
+		}
+		if err := cam.Close(); err != nil {
+			t.Error(err)
+		}
+		f.returned(t)
 	}
 }
 
