@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -123,13 +124,20 @@ func newShed(t *testing.T, state string, sources ...pipeline.Source) *shed {
 		t.Fatal(err)
 	}
 	s.d.now.Store(&running{s.d.first, p, s.line, newMemory(s)})
+	s.watch(os.DirFS(s.root))
+	return s
+}
+
+// watch gives the daemon a monitor of that board.
+func (s *shed) watch(root fs.FS) {
+	s.t.Helper()
+	var err error
 	s.d.monitor, err = health.NewMonitor(health.Options{
-		Board: health.NewBoard(os.DirFS(s.root)), Parts: s.d.parts, Publish: s.d.publishHealth, Looked: tell.looked, Log: log,
+		Board: health.NewBoard(root), Parts: s.d.parts, Publish: s.d.publishHealth, Looked: s.d.tell.looked, Log: s.d.log.Logger,
 	})
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return s
 }
 
 // run works until the returned function is called.
