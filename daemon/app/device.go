@@ -77,8 +77,14 @@ func makeScene(d config.Device, log *slog.Logger) (device, error) {
 
 func makeV4L2(d config.Device, log *slog.Logger) (device, error) {
 	w, h := d.Size("size", 0, 0)
+	controls := map[string]string{}
+	for _, name := range config.Controls() {
+		if d.Has(name) {
+			controls[name] = d.Text(name, "")
+		}
+	}
 	s, err := v4l2.New(v4l2.Opts{
-		Device: d.Path, Width: w, Height: h, FPS: d.Float("fps", 0), Format: d.Text("format", ""), Log: log,
+		Device: d.Path, Width: w, Height: h, FPS: d.Float("fps", 0), Format: d.Text("format", ""), Controls: controls, Log: log,
 	})
 	if err != nil {
 		return device{}, err

@@ -14,6 +14,7 @@ import (
 	"sensed/daemon/config"
 	"sensed/daemon/event"
 	"sensed/daemon/gate"
+	"sensed/devices/v4l2"
 )
 
 func parseConfig(t *testing.T, text string) *config.Config {
@@ -178,5 +179,16 @@ func TestInstalledConfigurationCanBeWired(t *testing.T) {
 	}
 	if _, err := sources(parseConfig(t, string(text)), slog.New(slog.DiscardHandler)); err != nil {
 		t.Error(err)
+	}
+}
+
+// The configuration and the driver know the same knobs of cameras.
+func TestControlsAreThoseOfTheDriver(t *testing.T) {
+	if !slices.Equal(config.Controls(), v4l2.Controls()) {
+		t.Errorf("the configuration has %v, the driver %v", config.Controls(), v4l2.Controls())
+	}
+	c := parseConfig(t, "sources:\n  - {name: door, source: 'v4l2:C920?size=640x480&exposure=dim'}\n")
+	if _, err := sources(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `:2:26: sources[0].source: source "door" (v4l2:C920?exposure=dim&size=640x480): v4l2: exposure is "dim": write auto or a whole number`) {
+		t.Errorf("err = %v", err)
 	}
 }

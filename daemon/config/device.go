@@ -63,8 +63,8 @@ func schemes() map[string]scheme {
 	return map[string]scheme{
 		"replay": {sense: Sight, path: "a folder of pictures, a picture or a video clip",
 			options: map[string]option{"fps": fps, "loop": yes, "lossless": yes}},
-		"v4l2": {sense: Sight, path: "a device such as /dev/video0",
-			options: map[string]option{"fps": fps, "size": frames, "format": {kind: word, words: []string{"yuyv", "uyvy", "nv12", "yuv420", "rgb24", "bgr24", "grey", "mjpeg"}}}},
+		"v4l2": {sense: Sight, path: "a device such as /dev/video0, or the name of a camera", options: withControls(map[string]option{
+			"fps": fps, "size": frames, "format": {kind: word, words: []string{"yuyv", "uyvy", "nv12", "yuv420", "rgb24", "bgr24", "grey", "mjpeg"}}})},
 		"file": {sense: Sight, path: "a folder of pictures, a picture or a video clip",
 			options: map[string]option{"fps": fps, "loop": yes, "lossless": yes}},
 		"lepton": {sense: Sight, list: true,
@@ -81,6 +81,20 @@ func schemes() map[string]scheme {
 		"portaudio": {sense: Hearing, path: "the name of an input, or default", optional: true,
 			options: map[string]option{"channels": {kind: whole, lo: 1, hi: 8}, "rate": {kind: whole, lo: 4000, hi: 384000}, "stuck-after": {kind: duration, lo: 0, hi: 86400}}},
 	}
+}
+
+// Controls returns the knobs of v4l2 cameras that options may set. Which of them
+// a camera has, and their bounds, is known when it is opened.
+func Controls() []string {
+	return []string{"brightness", "contrast", "saturation", "hue", "gamma", "sharpness", "backlight", "white_balance", "gain", "exposure",
+		"focus", "zoom", "pan", "tilt", "hflip", "vflip", "power_line"}
+}
+
+func withControls(options map[string]option) map[string]option {
+	for _, name := range Controls() {
+		options[name] = option{kind: text}
+	}
+	return options
 }
 
 // ParseDevice reads a source string. The error names what is wrong with it.
