@@ -41,7 +41,10 @@ func full() hardware {
 		return []v4l2.Info{
 			{Path: "/dev/video0", ID: "/dev/v4l/by-id/usb-Web cam?-index0", Card: "Webcam", Formats: []v4l2.FormatInfo{
 				{Name: "mjpeg", Known: true, Sizes: []v4l2.SizeInfo{{Width: 640, Height: 480, Rates: []float64{30, 29.97}}, {Width: 1280, Height: 720}}},
-				{Name: "S560"},
+				{Name: "yuyv", Known: true, Sizes: []v4l2.SizeInfo{{Width: 640, Height: 480, Rates: []float64{30, 29.97}}, {Width: 1280, Height: 720}}},
+				{Name: "nv12", Known: true, Sizes: []v4l2.SizeInfo{{Width: 64, Height: 48}}},
+				{Name: "grey", Known: true},
+				{Name: "S560"}, {Name: "Y16"},
 			}},
 			{Path: "/dev/video2", Problem: "put the user into the group video"},
 		}
@@ -84,8 +87,10 @@ func listed(t *testing.T, h hardware, asJSON bool) string {
 func TestDevicesAsText(t *testing.T) {
 	want := `Cameras (source:)
   v4l2:/dev/v4l/by-id/usb-Web%20cam%3F-index0  Webcam  /dev/video0
-      mjpeg 640x480 at 30, 29.97; 1280x720
-      S560 (not usable)
+      mjpeg, yuyv: 640x480 at 30, 29.97; 1280x720
+      nv12: 64x48
+      grey
+      not for sensed: S560, Y16
   v4l2:/dev/video2
       cannot be used: put the user into the group video
   libcamera:1                   imx708  /base/imx708@1a

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,8 +18,8 @@ func (l *Listing) text() string {
 			about = strings.TrimSpace(about + "  " + c.Device)
 		}
 		row(&b, c.Source, about)
-		for _, f := range c.Format {
-			row(&b, "", f.text())
+		for _, line := range c.formats() {
+			row(&b, "", line)
 		}
 		problem(&b, c.Problem)
 	}
@@ -81,12 +82,36 @@ func nothing(b *strings.Builder, n int, words string) {
 	}
 }
 
-// text is a format in a line, such as: mjpeg 640x480 at 30, 15; 1280x720 at 10.
-func (f *ListedFormat) text() string {
-	name := f.Name
-	if !f.Usable {
-		name += " (not usable)"
+// formats are the formats that can be played with their sizes, those with the
+// same ones in a line (yuyv, mjpeg: 640x480 at 30, 15; 1280x720 at 10), then the
+// names of the others.
+func (c *ListedCamera) formats() []string {
+	var order, unusable []string
+	names := map[string][]string{} // by their sizes
+	for _, f := range c.Format {
+		if !f.Usable {
+			unusable = append(unusable, f.Name)
+			continue
+		}
+		sizes := f.sizes()
+		if names[sizes] == nil {
+			order = append(order, sizes)
+		}
+		names[sizes] = append(names[sizes], f.Name)
 	}
+	var lines []string
+	for _, sizes := range order {
+		parts := slices.DeleteFunc([]string{strings.Join(names[sizes], ", "), sizes}, func(s string) bool { return s == "" })
+		lines = append(lines, strings.Join(parts, ": "))
+	}
+	if len(unusable) > 0 {
+		lines = append(lines, "not for sensed: "+strings.Join(unusable, ", "))
+	}
+	return lines
+}
+
+// sizes is as in 640x480 at 30, 15; 1280x720 at 10.
+func (f *ListedFormat) sizes() string {
 	var sizes []string
 	for _, s := range f.Sizes {
 		words := s.Size
@@ -95,7 +120,7 @@ func (f *ListedFormat) text() string {
 		}
 		sizes = append(sizes, words)
 	}
-	return strings.TrimSpace(name + " " + strings.Join(sizes, "; "))
+	return strings.Join(sizes, "; ")
 }
 
 // pins are the names of a chip's pins, some in a line.
