@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"sensed/daemon/broker"
+	"sensed/daemon/command"
 	"sensed/daemon/config"
 	"sensed/daemon/event"
 	"sensed/daemon/health"
@@ -77,6 +79,13 @@ type daemon struct {
 	monitor  *health.Monitor
 	requests chan *reload // taken while a pipeline runs
 	now      atomic.Pointer[running]
+
+	origin   provenance
+	store    *command.Store
+	center   *command.Center
+	serving  context.Context // ends with the daemon
+	restart  context.CancelCauseFunc
+	commands sync.WaitGroup // that are being worked on
 }
 
 // running is what works at present. Its fields do not change.
@@ -85,6 +94,7 @@ type running struct {
 	pipeline  *pipeline.Pipeline
 	publisher *mqtt.Publisher
 	words     *memory
+	switches  *switchboard
 }
 
 // Run is the daemon: it works until ctx ends and then stops within five
@@ -102,15 +112,25 @@ func Run(ctx context.Context, o RunOptions) error {
 	defer release(engine, log.Logger)
 	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, requests: make(chan *reload)}
 	d.model = health.Model{Name: engine.Model(), File: c.Model.Text, Kernels: Kernels()}
+	d.store = command.OpenStore(stateFile("switches.json"), log.Logger)
+	defer inBackground(d.store.Run)()
+	d.center = command.NewCenter(c.Node, d)
+	d.serving, d.restart = context.WithCancelCause(ctx)
+	defer d.commands.Wait()
+	defer d.restart(nil)
+	defer inBackground(func(ctx context.Context) { d.origin.look(ctx, c.Model.Text, stateFile("model.json"), log.Logger) })()
 	stopWatching, err := d.watch(o)
 	if err != nil {
 		return err
 	}
 	defer stopWatching()
 	defer inBackground(func(ctx context.Context) { d.hangups(ctx, o.Hangup) })()
-	context.AfterFunc(ctx, tell.stopping)
-	if err := d.serve(ctx, c); err != nil {
+	context.AfterFunc(d.serving, tell.stopping)
+	if err := d.serve(d.serving, c); err != nil {
 		return err
+	}
+	if errors.Is(context.Cause(d.serving), ErrRestart) {
+		return ErrRestart
 	}
 	log.Info("sensed stops")
 	return nil
@@ -129,7 +149,7 @@ func (d *daemon) serve(ctx context.Context, c *config.Config) (err error) {
 			err = out.close()
 			out = nil
 			if err == nil {
-				out, err = openLine(c, d.log.Logger)
+				out, err = d.openLine(c)
 			}
 		}
 		var next *reload
@@ -157,11 +177,16 @@ func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun fu
 	shown := newIndicators(c, openLamp, d.log.Logger)
 	defer shown.close()
 	words := newMemory(out.publisher)
-	p, err := d.newPipeline(c, words, led, shown)
+	pictures := &gallery{node: c.Node, publisher: out.publisher, log: d.log.Logger, closed: map[string]bool{}}
+	p, err := d.newPipeline(c, words, led, shown, pictures)
 	if err != nil {
 		return nil, err
 	}
-	d.now.Store(&running{c, p, out.publisher, words})
+	switches, err := d.newSwitchboard(c, p, out.publisher, pictures)
+	if err != nil {
+		return nil, err
+	}
+	d.now.Store(&running{c, p, out.publisher, words, switches})
 	begun()
 	d.tell.ready()
 	d.log.Info("sensed runs", "node", c.Node, "sources", len(c.Sources), "model", d.engine.Model())
@@ -199,8 +224,9 @@ type line struct {
 	stop      func() // the publisher
 }
 
-func openLine(c *config.Config, log *slog.Logger) (_ *line, err error) {
+func (d *daemon) openLine(c *config.Config) (_ *line, err error) {
 	l := &line{config: c}
+	log := d.log.Logger
 	url := c.Broker.URL
 	if url == "" {
 		if l.broker, err = broker.Start(broker.Options{Addr: c.Broker.Listen, Log: log}); err != nil {
@@ -211,6 +237,8 @@ func openLine(c *config.Config, log *slog.Logger) (_ *line, err error) {
 	if l.outbox, err = openOutbox(c, log); err == nil {
 		o := publishing(c, url, log)
 		o.Outbox = l.outbox
+		o.Subscribe = filters(c.Node)
+		o.Hear = func(m mqtt.Received) { d.heard(c.Node, m, d.replies(c.Node, l.publisher)) }
 		l.publisher, err = mqtt.New(o)
 	}
 	if err != nil {
@@ -222,7 +250,7 @@ func openLine(c *config.Config, log *slog.Logger) (_ *line, err error) {
 
 // fits tells whether the line serves that configuration, too.
 func (l *line) fits(c *config.Config) bool {
-	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "Switches", "LED", "Health", "Log")) == 0
+	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "Switches", "LED", "Health", "Unchanged", "Log")) == 0
 }
 
 // close delivers the rest and says offline. A line that is not there is closed.
@@ -246,7 +274,7 @@ func (l *line) end() error {
 	return errors.Join(errs...)
 }
 
-func (d *daemon) newPipeline(c *config.Config, publisher pipeline.Publisher, led *light, shown *indicators) (*pipeline.Pipeline, error) {
+func (d *daemon) newPipeline(c *config.Config, publisher pipeline.Publisher, led *light, shown *indicators, pictures *gallery) (*pipeline.Pipeline, error) {
 	s, err := sources(c, d.log.Logger)
 	if err != nil {
 		return nil, err
@@ -260,8 +288,9 @@ func (d *daemon) newPipeline(c *config.Config, publisher pipeline.Publisher, led
 		return nil, err
 	}
 	p, err := pipeline.New(pipeline.Options{
-		Node: c.Node, Engine: d.engine, Listen: listen(d.engine), Publisher: publisher, Sources: s, Triggers: t, Switches: w,
+		Node: c.Node, Engine: d.engine, Listen: listen(d.engine), Publisher: echo{publisher}, Sources: s, Triggers: t, Switches: w,
 		Busy: led.set, Opened: shown.opened, Measured: d.measured, Relief: d.relief,
+		Terse: c.Unchanged == "skip", Picture: pictures.show, Model: d.origin.model,
 		Log: d.log.Logger, Grace: answerGrace, Stop: pipelineStop,
 	})
 	return p, as(BadConfig, err)

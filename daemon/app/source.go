@@ -30,7 +30,7 @@ func sources(c *config.Config, log *slog.Logger) ([]pipeline.Source, error) {
 			Name: s.Name, OpenCamera: d.camera, OpenMicrophone: d.microphone,
 			Tasks:  tasks(s.Tasks),
 			Motion: motionOpts(s.Gate.Motion), Speech: speechOpts(s.Gate.Speech),
-			Always: s.Gate.Always, Lossless: s.Device.Bool("lossless"),
+			Always: s.Gate.Always, Lossless: s.Device.Bool("lossless"), Image: s.Image,
 		}
 		if s.Gate.Motion != nil {
 			source.Again = s.Gate.Motion.Again

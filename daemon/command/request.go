@@ -66,6 +66,9 @@ type Request struct {
 	Choices []string        `json:"choices,omitempty"`
 	// Labels, of detect, are what to look for; none: everything.
 	Labels []string `json:"labels,omitempty"`
+	// Switch and Value are those of set; Source is "" for the whole node.
+	Switch Switch `json:"-"`
+	Value  string `json:"-"`
 	// Seconds, of transcribe and of ask about a microphone, is how long to listen.
 	Seconds float64 `json:"seconds,omitempty"`
 }
@@ -246,6 +249,11 @@ func (r Request) Find(sources []Source) (Source, error) {
 		return Source{}, fmt.Errorf("%s: name a source: %s", r.Command, strings.Join(names, ", "))
 	}
 	return Source{}, fmt.Errorf("%s: there is no source %q; there are %s", r.Command, r.Source, strings.Join(names, ", "))
+}
+
+// SetRequest is the request to set a switch.
+func SetRequest(source string, name Switch, value string) Request {
+	return Request{Command: Set, Source: source, Switch: name, Value: value}
 }
 
 // Task is the question that the request puts to the model about a source; none

@@ -37,7 +37,10 @@ type Config struct {
 	Switches []Switch
 	LED      LED
 	Health   Health
-	Log      Log
+	// Unchanged says what becomes of captions and answers that say nothing new:
+	// skip or send.
+	Unchanged string
+	Log       Log
 
 	name  string              // of the file, for messages
 	where map[string]position // of each field that the file sets
@@ -79,6 +82,7 @@ type Source struct {
 	Device Device
 	Tasks  []Task
 	Gate   Gate
+	Image  bool // of a camera: publish the picture that the last words are about
 }
 
 // Task is one question that is asked about a source.
@@ -166,11 +170,12 @@ func Default() *Config {
 		host = ""
 	}
 	return &Config{
-		Node:   NodeName(host),
-		Broker: Broker{Listen: "127.0.0.1:1883"},
-		Health: Health{Every: time.Minute},
-		Log:    Log{Level: "info", Format: "auto"},
-		name:   "configuration",
+		Node:      NodeName(host),
+		Broker:    Broker{Listen: "127.0.0.1:1883"},
+		Health:    Health{Every: time.Minute},
+		Unchanged: "skip",
+		Log:       Log{Level: "info", Format: "auto"},
+		name:      "configuration",
 	}
 }
 

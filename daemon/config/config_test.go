@@ -55,8 +55,9 @@ func TestSampleIsComplete(t *testing.T) {
 			{Pin: "GPIO13", Role: "talk", Press: "hold", Active: "low", Pull: "up", Debounce: 50 * time.Millisecond, Sources: []string{"hall"}},
 		},
 		LED:    LED{Pin: "GPIO27", Microphone: "GPIO23", Camera: "GPIO24"},
-		Health: Health{Every: time.Minute},
-		Log:    Log{Level: "info", Format: "auto"},
+		Outbox: Outbox{Path: "/var/lib/sensed/outbox", Megabytes: 64, Age: 168 * time.Hour},
+		Health: Health{Every: time.Minute}, Unchanged: "skip",
+		Log: Log{Level: "info", Format: "auto"},
 	}
 	if d := cmp.Diff(want, c, ignore); d != "" {
 		t.Errorf("the sample reads differently (-want +got):\n%s", d)

@@ -38,6 +38,7 @@ func (r *reader) config(n ast.Node, c *Config) {
 				{"metrics", r.text(&c.Health.Metrics)},
 			})
 		}},
+		{"unchanged", r.text(&c.Unchanged)},
 		{"log", func(n ast.Node, path string) {
 			r.mapping(n, path, []field{{"level", r.text(&c.Log.Level)}, {"format", r.text(&c.Log.Format)}})
 		}},
@@ -101,6 +102,7 @@ func (r *reader) source(n ast.Node, path string, s *Source) {
 			}
 			s.Tasks = append(s.Tasks, t)
 		})},
+		{"image", r.truth(&s.Image)},
 		{"gate", func(n ast.Node, path string) {
 			gate = true
 			r.gate(n, path, &s.Gate)

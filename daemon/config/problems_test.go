@@ -15,7 +15,7 @@ var problems = []struct{ name, text, want string }{
 	{"binary", "\x7fELF\x02\x01\x01\x00\x00", `f:`},
 	{"two documents", "node: a\n---\nnode: b\n", `f:3:1: the file has a second document`},
 	{"twice", "node: a\nnode: b\n", `f:2:1: node: the key "node" is here twice`},
-	{"unknown, far from all", "sources:\n  - name: a\n    source: 'scene:'\n    zzzzzzzz: 1\n", `f:4:5: sources[0].zzzzzzzz: the key "zzzzzzzz" is not known here; possible are name, source, tasks, gate`},
+	{"unknown, far from all", "sources:\n  - name: a\n    source: 'scene:'\n    zzzzzzzz: 1\n", `f:4:5: sources[0].zzzzzzzz: the key "zzzzzzzz" is not known here; possible are name, source, tasks, image, gate`},
 	{"anchor", "node: &a x\nled: {pin: *a}\n", `f:1:7: node: here must be a text, not an anchor`},
 	{"tag", "node: !!str x\n", `f:1:7: node: here must be a text, not an anchor, alias or tag`},
 	{"list for text", "node: [a]\n", `f:1:7: node: here must be a text, not a list`},

@@ -36,6 +36,11 @@ func NodeName(host string) string {
 	return name
 }
 
+// reserved are the names below the node's topic that no source can have.
+func reserved() []string {
+	return []string{"status", "health", "privacy", "answer", "ask", "describe", "transcribe", "detect", "snapshot", "reload", "restart"}
+}
+
 // checker collects what is wrong with the values of a Config.
 type checker struct {
 	c        *Config
@@ -68,6 +73,7 @@ func (c *Config) check() []Problem {
 		k.pinSwitch(fmt.Sprintf("switches[%d]", i), s, sources)
 	}
 	k.pins()
+	k.oneOf("unchanged", c.Unchanged, "skip", "send")
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json", "journal")
 	k.health()
@@ -173,7 +179,13 @@ func (k *checker) model() {
 
 func (k *checker) source(path string, s Source) {
 	k.topicPart(path+".name", s.Name)
+	if slices.Contains(reserved(), s.Name) {
+		k.wrong(path+".name", fmt.Sprintf("%q is a topic of the node itself", s.Name), "choose another name")
+	}
 	sense := s.Device.Sense()
+	if s.Image && sense == Hearing {
+		k.wrong(path+".image", "a microphone has no picture", "remove it")
+	}
 	if s.Device.Scheme == "" {
 		k.wrong(path+".source", "it does not say which device to use", "write for example source: v4l2:/dev/video0")
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"reflect"
 	"slices"
 
 	"sensed/daemon/gate"
@@ -39,7 +40,7 @@ func (e *eye) adopt() error {
 	if now == e.settings {
 		return nil
 	}
-	if e.settings == nil || now.Motion != e.settings.Motion {
+	if e.settings == nil || !reflect.DeepEqual(now.Motion, e.settings.Motion) {
 		e.motion = nil
 		if now.Motion != nil {
 			m, err := gate.NewMotion(*now.Motion)
@@ -81,7 +82,7 @@ func (e *ear) adopt() error {
 		return nil
 	}
 	e.unfollow() // perhaps it is not asked about any more
-	if e.settings == nil || now.Speech != e.settings.Speech {
+	if e.settings == nil || !reflect.DeepEqual(now.Speech, e.settings.Speech) {
 		e.hush()
 		e.speech = nil
 		if now.Speech != nil && !e.s.pushToTalk {

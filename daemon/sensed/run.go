@@ -57,6 +57,9 @@ mosquitto_sub -v -t 'sensed/#'`,
 				defer signal.Stop(hangup)
 				err = app.Run(ctx, app.RunOptions{Path: *path, Config: c, Log: app.NewLog(c.Log, s.err), Hangup: hangup,
 					Program: buildVersion(), Root: os.Getenv(boardVariable)})
+				if errors.Is(err, app.ErrRestart) {
+					return again()
+				}
 				if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 					return nil // a signal is how the daemon ends
 				}

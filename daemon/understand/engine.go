@@ -176,7 +176,7 @@ func (e *Engine) inTurn(ctx context.Context, t Task, q question, answer func() (
 	if err != nil {
 		return Result{}, fmt.Errorf("task %s: %w", t.Kind, err)
 	}
-	res.Model = e.name
+	res.Model, res.PromptID = e.name, q.promptID()
 	res.Notes = append(e.unknownLabels(q.labels), res.Notes...)
 	for _, note := range res.Notes {
 		e.log.Debug("model answer", "task", t.Name, "kind", t.Kind, "note", note)

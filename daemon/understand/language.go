@@ -49,3 +49,9 @@ func languageName(s string) (string, error) {
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[size:], nil
 }
+
+// CheckLanguage tells what is wrong with the name or the code of a language.
+func CheckLanguage(s string) error {
+	_, err := languageName(s)
+	return err
+}
