@@ -27,25 +27,34 @@ func resolvePath(path, folder string) string {
 	return filepath.Join(folder, path)
 }
 
+// credentials reports the paths that still name a credential after resolving.
+func (k *checker) credentials() {
+	b := &k.c.Broker
+	for _, f := range []struct{ name, path string }{{"username", b.Username}, {"password_file", b.PasswordFile}, {"ca_file", b.CAFile},
+		{"cert_file", b.CertFile}, {"key_file", b.KeyFile}} {
+		if strings.HasPrefix(f.path, credential) {
+			k.wrong("broker."+f.name, fmt.Sprintf("there is no credential %q", strings.TrimPrefix(f.path, credential)),
+				"give it to the service with LoadCredential= in its unit")
+		}
+	}
+}
+
 // resolveUsername takes the user name out of the credential that it names.
 func (k *checker) resolveUsername() {
 	b := &k.c.Broker
-	if !strings.HasPrefix(b.Username, credential) {
+	path := resolvePath(b.Username, "")
+	if !strings.HasPrefix(b.Username, credential) || path == b.Username {
 		return
 	}
-	name, err := firstLine(resolvePath(b.Username, ""))
+	name, err := firstLine(path)
 	if err != nil {
-		k.wrong("broker.username", "the credential cannot be used: "+explain(err), "give it to the service with LoadCredential=")
-		return
+		k.wrong("broker.username", "the credential cannot be used: "+explain(err), "give it to the service with LoadCredential= in its unit")
 	}
 	b.Username = name
 }
 
 // firstLine reads the first line of a small file.
 func firstLine(path string) (string, error) {
-	if strings.HasPrefix(path, credential) {
-		return "", fmt.Errorf("the service manager gave no credentials ($CREDENTIALS_DIRECTORY), or %s is no name of one", path)
-	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err

@@ -33,13 +33,14 @@ func (c *Config) resolve(folder string) {
 func (c *Config) checkFiles() []Problem {
 	k := &checker{c: c}
 	k.resolveUsername()
-	if c.Broker.PasswordFile != "" {
+	k.credentials()
+	if c.Broker.PasswordFile != "" && !strings.HasPrefix(c.Broker.PasswordFile, credential) {
 		if _, err := c.Password(); err != nil {
 			k.wrong("broker.password_file", err.Error(), "")
 		}
 	}
 	for _, f := range []struct{ name, path string }{{"ca_file", c.Broker.CAFile}, {"cert_file", c.Broker.CertFile}, {"key_file", c.Broker.KeyFile}} {
-		if f.path == "" {
+		if f.path == "" || strings.HasPrefix(f.path, credential) {
 			continue
 		}
 		if file, err := os.Open(f.path); err != nil {
