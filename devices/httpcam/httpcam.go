@@ -125,7 +125,7 @@ func (s *Source) Open(ctx context.Context) (devices.Camera, error) {
 }
 
 func (s *Source) open(ctx, life context.Context, c *client, end func()) (devices.Camera, error) {
-	answer, err := c.get(life)
+	answer, err := c.get(life) //nolint:bodyclose // by Stop, or by the asker
 	if err != nil {
 		return nil, err
 	}

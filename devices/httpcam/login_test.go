@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"net/http"
 	"regexp"
 	"slices"
@@ -118,7 +117,7 @@ func guard(t *testing.T, how string, next http.HandlerFunc) http.HandlerFunc {
 		newHash = sha256.New
 	}
 	digest := func(s string) string {
-		var h hash.Hash = newHash()
+		h := newHash()
 		h.Write([]byte(s))
 		return hex.EncodeToString(h.Sum(nil))
 	}
