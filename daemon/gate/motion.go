@@ -57,6 +57,12 @@ const (
 	startNoise = 2
 	// maxNoise is the most that is put down to noise: 25 levels a pixel.
 	maxNoise = 6
+	// bright is the luminance from which on a cell must change by as much as the
+	// sensitivity says, darkest the least share of that in the dark.
+	bright, darkest = 100, 0.15
+	// smoothed is how much of a cell's noise is left in the mean of nine, with
+	// some reserve for noise that neighbours share.
+	smoothed = 0.45
 	// still is how little, in noise deviations, a standing thing changes.
 	still = 3
 )
@@ -64,9 +70,9 @@ const (
 // Motion compares pictures with a background that it learns: for each cell of a
 // grid of 160 by 120 a mean and a mean deviation, as in the running-average
 // models after Wren et al., "Pfinder" (1997). Before the comparison the
-// background is brought to the light of the frame by a robust affine fit, so
-// that clouds, lamps and the camera's exposure are not motion. Use it from one
-// goroutine.
+// background is brought to the light of the frame by a robust affine fit, and of
+// each row by its own factor, so that clouds, lamps, their flicker and the
+// camera's exposure are not motion. Use it from one goroutine.
 type Motion struct {
 	sensitivity, minArea float64
 	coolDown, absorb     time.Duration
@@ -75,7 +81,7 @@ type Motion struct {
 	size    image.Point // of the frames
 	w, h    int
 	mean    []float32 // of each cell of the background
-	noise   []float32 // mean absolute deviation of each cell
+	noise   []float32 // deviation of each cell's difference
 	masked  []bool
 	cells   int         // that are not masked
 	last    []float32   // the frame before
@@ -84,7 +90,12 @@ type Motion struct {
 	moving  bool
 	movedAt time.Time // of the last change
 
+	stripes []float32 // by row: how much brighter it is than the light of all
+
 	cur   []float32 // scratch
+	want  []float32 // the background in the light of the frame
+	diff  []float32 // how the frame differs from that, smoothed
+	rows  []float32
 	fore  []bool
 	clean []bool
 	stack []int32
@@ -186,6 +197,7 @@ func (m *Motion) resize(w, h int) {
 	m.mean, m.noise, m.last = make([]float32, n), make([]float32, n), make([]float32, n)
 	m.fore, m.clean, m.masked = make([]bool, n), make([]bool, n), make([]bool, n)
 	m.stillAt = make([]time.Time, n)
+	m.want, m.diff, m.rows, m.stripes = make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, h)
 	zones, ignored := newRaster(w, h), newRaster(w, h)
 	for _, p := range m.zones {
 		zones.fill(p)
@@ -209,101 +221,61 @@ func (m *Motion) adopt(t time.Time) {
 		m.noise[i] = startNoise
 	}
 	clear(m.stillAt)
+	clear(m.stripes)
 	copy(m.last, m.cur)
 	m.lastAt = t
-}
-
-// affine is how the light changed: now = gain·background + offset. Noise is
-// the deviation of one cell.
-type affine struct{ gain, offset, noise float32 }
-
-// light fits the frame to the background by least squares over the cells that
-// agree with the fit before, three times; things that moved do not agree.
-func (m *Motion) light() affine {
-	fit := affine{gain: 1, offset: m.medianShift(), noise: 0}
-	limit := float32(24)
-	for range 3 {
-		var n, sx, sy, sxx, sxy float64
-		for i := 0; i < len(m.mean); i += 3 { // a third of the cells is plenty
-			b, c := m.mean[i], m.cur[i]
-			e := c - (fit.gain*b + fit.offset)
-			if m.masked[i] || e > limit || e < -limit || c > 250 || c < 3 {
-				continue
-			}
-			x, y := float64(b), float64(c)
-			n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
-		}
-		if n < 8 {
-			break
-		}
-		if v := sxx - sx*sx/n; v > 4*n { // some contrast to tell gain from offset
-			fit.gain = float32(min(4, max(0.25, (sxy-sx*sy/n)/v)))
-		}
-		fit.offset = float32(sy/n) - fit.gain*float32(sx/n)
-		limit = 12
-	}
-	fit.noise = m.frameNoise(fit)
-	return fit
-}
-
-// frameNoise is the deviation of the cells from the fit, by the median of the
-// differences between neighbours: noise differs there, things and shadows
-// mostly do not.
-func (m *Motion) frameNoise(fit affine) float32 {
-	const steps = 8 // a level
-	var counts [steps * 32]int
-	n := 0
-	for y := 0; y < m.h; y += 2 {
-		row := m.cur[y*m.w : (y+1)*m.w]
-		mean := m.mean[y*m.w : (y+1)*m.w]
-		for x := 1; x < m.w; x++ {
-			d := abs32(row[x] - row[x-1] - fit.gain*(mean[x]-mean[x-1]))
-			counts[min(len(counts)-1, int(d*steps))]++
-			n++
-		}
-	}
-	sum := 0
-	for v, c := range counts {
-		if sum += c; 2*sum > n {
-			// 0.6745 is the median of |x| of a normal distribution.
-			return min(maxNoise, (float32(v)+0.5)/steps/(0.6745*math.Sqrt2))
-		}
-	}
-	return 0
-}
-
-// medianShift is the median of frame minus background, from a histogram.
-func (m *Motion) medianShift() float32 {
-	var counts [511]int
-	for i, b := range m.mean {
-		if !m.masked[i] {
-			counts[255+int(m.cur[i]-b)]++
-		}
-	}
-	sum := 0
-	for v, c := range counts {
-		if sum += c; 2*sum >= m.cells {
-			return float32(v - 255)
-		}
-	}
-	return 0
 }
 
 // compare marks in clean the cells that differ from the background in this
 // light and have enough such neighbours.
 func (m *Motion) compare(fit affine) {
+	w := m.w
+	for y := range m.h {
+		gain, offset := fit.of(m.stripes[y])
+		mean, cur := m.mean[y*w:(y+1)*w], m.cur[y*w:(y+1)*w]
+		want, diff := m.want[y*w:(y+1)*w], m.diff[y*w:(y+1)*w]
+		for x, b := range mean {
+			v := min(255, max(0, gain*b+offset))
+			want[x], diff[x] = v, cur[x]-v
+		}
+	}
+	m.smooth()
 	base := float32(12 * math.Pow(3, 1-2*m.sensitivity))
-	for i, b := range m.mean {
-		want := min(255, max(0, fit.gain*b+fit.offset))
+	for i, want := range m.want {
+		// What differs by a share of the light differs by less in the dark.
 		// Where the light changed much, its model is less exact.
-		limit := base + 4*max(m.noise[i], fit.noise) + 0.2*abs32(want-b)
-		d := abs32(m.cur[i] - want)
-		m.fore[i] = d > limit && !m.masked[i]
+		limit := base*min(1, max(darkest, want/bright)) + 3*max(m.noise[i], fit.noise*smoothed) + 0.2*abs32(want-m.mean[i])
+		// The cells around a thing have it in their mean, but do not differ.
+		m.fore[i] = abs32(m.diff[i]) > limit && abs32(m.cur[i]-want) > limit/3 && !m.masked[i]
 	}
 	for y := range m.h {
 		for x := range m.w {
 			i := y*m.w + x
 			m.clean[i] = m.fore[i] && m.neighbours(x, y) >= min(3, m.w*m.h-1)
+		}
+	}
+}
+
+// smooth makes each difference the mean of the nine around it: noise and rain
+// differ from cell to cell, things do not.
+func (m *Motion) smooth() {
+	w := m.w
+	sums := m.rows // of three cells of a row
+	for y := range m.h {
+		row, to := m.diff[y*w:(y+1)*w], sums[y*w:(y+1)*w]
+		left, here := row[0], row[0]
+		for x, right := range row[1:] {
+			to[x] = left + here + right
+			left, here = here, right
+		}
+		to[w-1] = left + here + here
+	}
+	for y := range m.h {
+		row, here := m.diff[y*w:(y+1)*w], sums[y*w:(y+1)*w]
+		up, down := max(0, y-1)*w, min(m.h-1, y+1)*w
+		above, below := sums[up:up+w], sums[down:down+w]
+		for x := range row {
+			row[x] = (above[x] + here[x] + below[x]) * (1. / 9)
 		}
 	}
 }
@@ -382,8 +354,8 @@ func (m *Motion) learn(t time.Time, fit affine) {
 	for i := range m.mean {
 		b := min(255, max(0, fit.gain*m.mean[i]+fit.offset))
 		if !m.clean[i] {
-			d := m.cur[i] - b
-			m.mean[i] = b + rate*d
+			d := m.diff[i]
+			m.mean[i] = b + rate*(m.cur[i]-m.want[i])
 			m.noise[i] += rate * (min(2*maxNoise, 1.25*abs32(d)) - m.noise[i])
 			m.stillAt[i] = time.Time{}
 			continue
