@@ -45,7 +45,7 @@ import (
 
 // Opts say how the camera is used. Zero fields mean the value in brackets.
 type Opts struct {
-	// MHz is the speed of the SPI port [16]. A 3.x needs 10, a 2.x 2.2; long
+	// MHz is the speed of the SPI port [16]. A 3.x needs 12, a 2.x 2.2; long
 	// wires do not bear the 20 that the module does.
 	MHz float64
 	// Silence is how long there may be no new picture before the camera counts
