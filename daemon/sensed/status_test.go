@@ -120,19 +120,30 @@ func TestStatusWithoutADaemon(t *testing.T) {
 	}
 }
 
-// TestStatusTellsOfTheBroker: a password that the broker refuses and an outbox
-// that cannot be stored are states, not crashes.
+// TestStatusTellsOfTheBroker: a password that the broker refuses, a certificate
+// that has expired and an outbox that cannot be stored are states, not crashes.
 func TestStatusTellsOfTheBroker(t *testing.T) {
 	t.Parallel()
-	broker := mqtttest.Start(t, mqtttest.Options{User: "porch", Password: "correct horse"})
-	text := garden("garden", fmt.Sprintf("url: %s, username: porch, password_file: %s", broker.URL(), file(t, "password.txt", "battery staple\n")))
-	p := start(t, nil, "run", "--config", file(t, "sensed.yaml", text+"outbox: {path: /proc/sensed-outbox}\n"))
-	s := awaitStatus(t, p, "a problem with the broker", func(s health.Snapshot) bool { return s.Broker.Problem != "" })
-	if !strings.Contains(s.Broker.Problem, "refuses user") || s.Broker.Connected || !slices.Contains(s.Problems, s.Broker.Problem) {
-		t.Errorf("%+v\n%q", s.Broker, s.Problems)
-	}
-	if s.Outbox.Durable || s.Outbox.Problem == "" || !slices.Contains(s.Problems, s.Outbox.Problem) {
-		t.Errorf("%+v\n%q", s.Outbox, s.Problems)
+	old := mqtttest.NewCertsExpired(t, mqtttest.Expired{Server: true})
+	strict := mqtttest.Start(t, mqtttest.Options{User: "porch", Password: "correct horse"})
+	expired := mqtttest.Start(t, mqtttest.Options{TLS: old})
+	password := file(t, "password.txt", "battery staple\n")
+	for problem, broker := range map[string]string{
+		"refuses user": fmt.Sprintf("url: %s, username: porch, password_file: %s", strict.URL(), password),
+		"has expired":  fmt.Sprintf("url: %s, ca_file: %s, cert_file: %s, key_file: %s", expired.URL(), old.CA, old.Client, old.ClientKey),
+	} {
+		p := start(t, nil, "run", "--config", file(t, "sensed.yaml", garden("garden", broker)+"outbox: {path: /proc/sensed-outbox}\n"))
+		s := awaitStatus(t, p, "a problem with the broker", func(s health.Snapshot) bool { return s.Broker.Problem != "" })
+		if !strings.Contains(s.Broker.Problem, problem) || s.Broker.Connected || !slices.Contains(s.Problems, s.Broker.Problem) {
+			t.Errorf("%s: %+v\n%q", problem, s.Broker, s.Problems)
+		}
+		if s.Outbox.Durable || s.Outbox.Problem == "" || !slices.Contains(s.Problems, s.Outbox.Problem) {
+			t.Errorf("%+v\n%q", s.Outbox, s.Problems)
+		}
+		code, text, _ := call(t, "", "status", "--socket", p.socket())
+		if code != 0 || !strings.Contains(text, problem) || !strings.Contains(text, "in memory only") {
+			t.Errorf("exit code %d:\n%s", code, text)
+		}
 	}
 }
 
