@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,6 +102,10 @@ func thisMachine() hardware {
 	return hardware{v4l2.List, libcamera.List, portaudio.List, soundRefused, bus.List, gpio.List}
 }
 
+// converters are plugins of ALSA that stand among its devices and hear nothing of
+// their own.
+var converters = []string{"lavrate", "samplerate", "speexrate", "speex", "upmix", "vdownmix"}
+
 // audioTime is how long PortAudio may look; it hangs on some configurations.
 const audioTime = 15 * time.Second
 
@@ -138,6 +143,9 @@ func (h *hardware) look(ctx context.Context) *Listing {
 	found, err := h.microphones(ctx, audioTime)
 	l.note("the microphones cannot be listed", err)
 	for _, m := range found {
+		if slices.Contains(converters, m.Name) || strings.HasPrefix(m.Name, "surround") {
+			continue
+		}
 		l.Microphones = append(l.Microphones, ListedMicrophone{
 			Source: microphoneSource(m, found), Name: m.Name, Channels: m.Channels, Rate: m.Rate, Default: m.Default,
 		})

@@ -59,6 +59,7 @@ func full() hardware {
 		return []portaudio.Device{
 			{Name: "USB PnP: Audio (hw:1,0)", Channels: 1, Rate: 44100},
 			{Name: "Twin (hw:2,0)", Channels: 2, Rate: 48000}, {Name: "Twin (hw:3,0)", Channels: 2, Rate: 48000},
+			{Name: "speexrate", Channels: 128, Rate: 44100}, {Name: "surround21", Channels: 32, Rate: 44100},
 			{Name: "default", Channels: 32, Rate: 44100, Default: true},
 		}, nil
 	}
