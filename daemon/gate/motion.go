@@ -59,7 +59,7 @@ const (
 	maxNoise = 6
 	// bright is the luminance from which on a cell must change by as much as the
 	// sensitivity says, darkest the least share of that in the dark.
-	bright, darkest = 100, 0.15
+	bright, darkest = 150, 0.10
 	// smoothed is how much of a cell's noise is left in the mean of nine, with
 	// some reserve for noise that neighbours share.
 	smoothed = 0.45
@@ -244,7 +244,7 @@ func (m *Motion) compare(fit affine) {
 	for i, want := range m.want {
 		// What differs by a share of the light differs by less in the dark.
 		// Where the light changed much, its model is less exact.
-		limit := base*min(1, max(darkest, want/bright)) + 3*max(m.noise[i], fit.noise*smoothed) + 0.2*abs32(want-m.mean[i])
+		limit := base*min(1, max(darkest, want/bright)) + 2.5*max(m.noise[i], fit.noise*smoothed) + 0.2*abs32(want-m.mean[i])
 		// The cells around a thing have it in their mean, but do not differ.
 		m.fore[i] = abs32(m.diff[i]) > limit && abs32(m.cur[i]-want) > limit/3 && !m.masked[i]
 	}
