@@ -20,6 +20,8 @@ type pixel struct {
 	need func(w, h, stride int) int
 	// unpack makes a picture of at least need bytes.
 	unpack func(b []byte, w, h, stride int) image.Image
+	// luma takes the luminance of such a picture.
+	luma func(dst *image.Gray, b []byte, stride int)
 	// yuv is whether the picture is YCbCr, whose colours may need correction.
 	yuv bool
 }
@@ -27,14 +29,14 @@ type pixel struct {
 // pixels are the known formats, the best ones first.
 func pixels() []pixel {
 	return []pixel{
-		{"yuyv", []string{"YUYV"}, pairs(4), packed(4), unpackYUYV, true},
-		{"uyvy", []string{"UYVY"}, pairs(4), packed(4), unpackUYVY, true},
-		{"nv12", []string{"NV12"}, pairs(2), needNV12, unpackNV12, true},
-		{"yuv420", []string{"YU12"}, pairs(2), needYUV420, unpackYUV420, true},
-		{"rgb24", []string{"RGB3"}, each(3), rows(3), unpackRGB, false},
-		{"bgr24", []string{"BGR3"}, each(3), rows(3), unpackBGR, false},
-		{"grey", []string{"GREY"}, each(1), rows(1), unpackGrey, false},
-		{"mjpeg", []string{"MJPG", "JPEG"}, nil, nil, nil, false},
+		{"yuyv", []string{"YUYV"}, pairs(4), packed(4), unpackYUYV, every(0), true},
+		{"uyvy", []string{"UYVY"}, pairs(4), packed(4), unpackUYVY, every(1), true},
+		{"nv12", []string{"NV12"}, pairs(2), needNV12, unpackNV12, copyRows, true},
+		{"yuv420", []string{"YU12"}, pairs(2), needYUV420, unpackYUV420, copyRows, true},
+		{"rgb24", []string{"RGB3"}, each(3), rows(3), unpackRGB, weigh(0, 2), false},
+		{"bgr24", []string{"BGR3"}, each(3), rows(3), unpackBGR, weigh(2, 0), false},
+		{"grey", []string{"GREY"}, each(1), rows(1), unpackGrey, copyRows, false},
+		{"mjpeg", []string{"MJPG", "JPEG"}, nil, nil, nil, nil, false},
 	}
 }
 
