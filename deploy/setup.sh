@@ -18,6 +18,11 @@ file:/etc/ssl/certs/ca-certificates.crt ca-certificates   go fetches modules ove
 '
 needs_test='
 program:ffmpeg                  ffmpeg                    video clips as a camera
+file:/usr/lib/python3/dist-packages/gi python3-gi           a network camera (RTSP server) for the tests, in Python
+file:/usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib gir1.2-gst-rtsp-server-1.0  the server itself
+file:/usr/lib/*/gstreamer-1.0/libgstrtp.so gstreamer1.0-plugins-good  its motion JPEG and its way to the network
+file:/usr/lib/*/gstreamer-1.0/libgstx265.so gstreamer1.0-plugins-bad  its H.265
+file:/usr/lib/*/gstreamer-1.0/libgstx264.so gstreamer1.0-plugins-ugly  its H.264
 program:mosquitto               mosquitto                 a real MQTT broker to publish to
 program:mosquitto_sub           mosquitto-clients         a subscriber that is not ours
 program:openssl                 openssl                   certificates for the broker in the tests
