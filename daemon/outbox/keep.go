@@ -209,7 +209,9 @@ func (b *Outbox) leaveMemory() error {
 	return nil
 }
 
-// Close syncs everything and gives the folder back. Later calls do nothing.
+// Close syncs everything and gives the folder back. The error says that messages
+// are lost because they were in memory, which is logged too. Later calls do
+// nothing.
 func (b *Outbox) Close() error { return b.close() }
 
 func (b *Outbox) end() error {
@@ -228,6 +230,7 @@ func (b *Outbox) end() error {
 	var err error
 	if n := b.len(); n > 0 && !b.durable() && b.folder != nil {
 		err = fmt.Errorf("outbox: %d messages in memory are lost: %s", n, b.problem)
+		b.log.Warn("messages that waited in memory are lost", "messages", n, "why", b.problem)
 	}
 	for _, s := range b.segments {
 		b.reader.forget(s)
