@@ -28,8 +28,9 @@ func sources(c *config.Config, log *slog.Logger) ([]pipeline.Source, error) {
 		}
 		source := pipeline.Source{
 			Name: s.Name, OpenCamera: d.camera, OpenMicrophone: d.microphone,
-			Tasks:  tasks(s.Tasks),
-			Motion: motionOpts(s.Gate.Motion), Speech: speechOpts(s.Gate.Speech),
+			Tasks:    tasks(s.Tasks),
+			Blackout: polygons(s.Blackout),
+			Motion:   motionOpts(s.Gate.Motion), Speech: speechOpts(s.Gate.Speech),
 			Always: s.Gate.Always, Lossless: s.Device.Bool("lossless"), Image: s.Image,
 		}
 		if s.Gate.Motion != nil {
@@ -63,11 +64,21 @@ func motionOpts(m *config.Motion) *gate.MotionOpts {
 		return nil
 	}
 	o := &gate.MotionOpts{Sensitivity: max(m.Sensitivity, least), MinArea: max(m.MinArea, least)}
-	for _, b := range m.Masks {
-		y1, x1, y2, x2 := float64(b[0])/1000, float64(b[1])/1000, float64(b[2])/1000, float64(b[3])/1000
-		o.Ignore = append(o.Ignore, gate.Polygon{{X: x1, Y: y1}, {X: x2, Y: y1}, {X: x2, Y: y2}, {X: x1, Y: y2}})
-	}
+	o.Zones, o.Ignore = polygons(m.Zones), polygons(m.Masks)
 	return o
+}
+
+// polygons turns areas of the configuration into those of the gates.
+func polygons(areas []config.Area) []gate.Polygon {
+	var out []gate.Polygon
+	for _, a := range areas {
+		p := make(gate.Polygon, len(a))
+		for i, c := range a {
+			p[i] = gate.Point{X: float64(c[1]) / 1000, Y: float64(c[0]) / 1000}
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func speechOpts(s *config.Speech) *gate.SpeechOpts {

@@ -82,7 +82,10 @@ type Source struct {
 	Device Device
 	Tasks  []Task
 	Gate   Gate
-	Image  bool // of a camera: publish the picture that the last words are about
+	// Blackout are the places of a camera's pictures that are painted black
+	// before anything else sees them.
+	Blackout []Area
+	Image    bool // of a camera: publish the picture that the last words are about
 }
 
 // Task is one question that is asked about a source.
@@ -114,11 +117,9 @@ type Motion struct {
 	MinArea     float64 // share of the picture that must move, 0..1
 	// Again asks again while a motion lasts, at most this often; 0: once.
 	Again time.Duration
-	Masks []Mask // where motion does not count
+	Zones []Area // where motion counts; none: everywhere
+	Masks []Area // where motion does not count, also in a zone
 }
-
-// Mask is a rectangle [y1, x1, y2, x2] on a grid of 1000 by 1000, like a box.
-type Mask [4]int
 
 // Speech is the gate of a microphone.
 type Speech struct {

@@ -36,7 +36,9 @@ func TestSampleIsComplete(t *testing.T) {
 					{Kind: "prompt", Name: "parcel", Prompt: "Is there a parcel on the doorstep? Answer yes or no.",
 						Choices: []string{"yes", "no"}, Every: 5 * time.Minute, ImageTokens: 280, MaxTokens: 16},
 				},
-				Gate: Gate{Motion: &Motion{Sensitivity: 0.5, MinArea: 0.005, Again: 10 * time.Second, Masks: []Mask{{0, 0, 200, 1000}}}},
+				Gate: Gate{Motion: &Motion{Sensitivity: 0.5, MinArea: 0.005, Again: 10 * time.Second, Masks: []Area{
+					{{0, 0}, {0, 1000}, {200, 1000}, {200, 0}}, {{1000, 700}, {1000, 1000}, {600, 1000}}}}},
+				Blackout: []Area{{{0, 0}, {0, 120}, {400, 60}}},
 			},
 			{
 				Name:   "hall",

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"fmt"
-
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -103,6 +101,7 @@ func (r *reader) source(n ast.Node, path string, s *Source) {
 			s.Tasks = append(s.Tasks, t)
 		})},
 		{"image", r.truth(&s.Image)},
+		{"blackout", r.areas(&s.Blackout)},
 		{"gate", func(n ast.Node, path string) {
 			gate = true
 			r.gate(n, path, &s.Gate)
@@ -157,7 +156,8 @@ func (r *reader) gate(n ast.Node, path string, g *Gate) {
 				{"sensitivity", r.number(&m.Sensitivity)},
 				{"min_area", r.number(&m.MinArea)},
 				{"again", r.duration(&m.Again)},
-				{"masks", r.list(func(n ast.Node, path string) { m.Masks = append(m.Masks, r.mask(n, path)) })},
+				{"zones", r.areas(&m.Zones)},
+				{"masks", r.areas(&m.Masks)},
 			}); on {
 				g.Motion = m
 			}
@@ -174,19 +174,6 @@ func (r *reader) gate(n ast.Node, path string, g *Gate) {
 		}},
 		{"always", r.truth(&g.Always)},
 	})
-}
-
-func (r *reader) mask(n ast.Node, path string) (m Mask) {
-	var v []int
-	r.list(func(n ast.Node, path string) {
-		var x int
-		r.whole(&x)(n, path)
-		v = append(v, x)
-	})(n, path)
-	if copy(m[:], v); len(v) != len(m) {
-		r.problem(start(n), path, fmt.Sprintf("a mask has four numbers, this one has %d", len(v)), "write [y1, x1, y2, x2] on a grid of 1000 by 1000")
-	}
-	return m
 }
 
 func (r *reader) trigger(n ast.Node, path string, t *Trigger) {

@@ -201,6 +201,10 @@ func (k *checker) source(path string, s Source) {
 	if len(s.Tasks) > maxTasks {
 		k.wrong(path+".tasks", fmt.Sprintf("a source can have %d tasks, this one has %d", maxTasks, len(s.Tasks)), "ask for less, or name the device twice")
 	}
+	k.areas(path+".blackout", s.Blackout)
+	if len(s.Blackout) > 0 && sense == Hearing {
+		k.wrong(path+".blackout", "a microphone has no pictures", "remove it")
+	}
 	k.gate(path+".gate", s.Gate, sense)
 }
 
@@ -275,11 +279,8 @@ func (k *checker) gate(path string, g Gate, sense Sense) {
 		if m.Again != 0 {
 			k.between(path+".motion.again", m.Again, 100*time.Millisecond, 24*time.Hour)
 		}
-		for i, a := range m.Masks {
-			if a[0] < 0 || a[1] < 0 || a[2] > 1000 || a[3] > 1000 || a[0] >= a[2] || a[1] >= a[3] {
-				k.wrong(fmt.Sprintf("%s.motion.masks[%d]", path, i), fmt.Sprintf("%v is no rectangle", a), "write [y1, x1, y2, x2] from 0 to 1000, y1 < y2 and x1 < x2")
-			}
-		}
+		k.areas(path+".motion.zones", m.Zones)
+		k.areas(path+".motion.masks", m.Masks)
 	}
 	if s := g.Speech; s != nil {
 		if sense == Sight {
