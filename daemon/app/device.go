@@ -36,10 +36,15 @@ type maker func(config.Device, *slog.Logger) (device, error)
 func makers() map[string]maker {
 	return map[string]maker{
 		"arducam":   makeArducam,
+		"exec":      makeExec,
 		"file":      makeReplay,
+		"http":      makeHTTP,
+		"https":     makeHTTP,
 		"lepton":    makeLepton,
+		"libcamera": makeLibcamera,
 		"portaudio": makePortaudio,
 		"replay":    makeReplay,
+		"rtsp":      makeRTSP,
 		"scene":     makeScene,
 		"v4l2":      makeV4L2,
 		"wav":       makeWAV,

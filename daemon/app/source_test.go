@@ -49,6 +49,13 @@ func TestDevicesAreMadeFromTheirOptions(t *testing.T) {
 		{"scene:?seed=3&fps=5&size=320x240", true},
 		{"v4l2:/dev/video7?size=640x480&fps=10&format=mjpeg", true},
 		{"wav:/folder?gap=2s&loop", false},
+		{"libcamera:", true},
+		{"libcamera:1?size=1280x720&fps=5&format=yuv420&rotation=180", true},
+		{"rtsp://cam@host/a%3Fb=1?fps=1&size=640x480&frames=key&password_file=x", true},
+		{"rtsp://host/a?sound", false},
+		{"http://host/snapshot.jpg?fps=0.1", true},
+		{"https://cam@host/%3Faction=stream?password_file=x&ca_file=y", true},
+		{"exec:arecord -q -t raw?format=s24le&rate=48000&channels=2&once", false},
 		{"portaudio:default", false},
 		{"portaudio:", false},
 		{"portaudio:USB", false},
@@ -64,7 +71,7 @@ func TestDevicesAreMadeFromTheirOptions(t *testing.T) {
 			t.Errorf("%s: camera %t, microphone %t", tc.source, got.camera != nil, got.microphone != nil)
 		}
 	}
-	if _, err := makeDevice(config.Device{Scheme: "thermal"}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "portaudio:, replay:, scene:, v4l2:, wav:") {
+	if _, err := makeDevice(config.Device{Scheme: "thermal"}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "portaudio:, replay:, rtsp:, scene:, v4l2:, wav:") {
 		t.Errorf("unknown scheme: %v", err)
 	}
 }
@@ -87,6 +94,8 @@ sources:
         sensitivity: 0
         min_area: 0.25
         masks: [[0, 100, 200, 1000]]
+        zones: [[[0, 0], [0, 1000], [500, 250]]]
+    blackout: [[500, 500, 1000, 1000]]
   - name: hall
     source: wav:/folder
     tasks:
@@ -123,7 +132,11 @@ sources:
 		t.Errorf("task of the door, every %v:\n%s", door.Tasks[0].Every, d)
 	}
 	wantMotion := &gate.MotionOpts{Sensitivity: least, MinArea: 0.25,
+		Zones:  []gate.Polygon{{{X: 0, Y: 0}, {X: 1, Y: 0}, {X: 0.25, Y: 0.5}}},
 		Ignore: []gate.Polygon{{{X: 0.1, Y: 0}, {X: 1, Y: 0}, {X: 1, Y: 0.2}, {X: 0.1, Y: 0.2}}}}
+	if d := cmp.Diff([]gate.Polygon{{{X: 0.5, Y: 0.5}, {X: 1, Y: 0.5}, {X: 1, Y: 1}, {X: 0.5, Y: 1}}}, door.Blackout); d != "" {
+		t.Errorf("blackout of the door:\n%s", d)
+	}
 	if d := cmp.Diff(wantMotion, door.Motion); d != "" || !door.Lossless || door.Always || door.Speech != nil || door.OpenCamera == nil {
 		t.Errorf("door: %+v\n%s", door, d)
 	}

@@ -52,6 +52,7 @@ type scheme struct {
 	path     string // what the path is; empty: there is none
 	optional bool   // the path
 	list     bool   // no path, and options as in NAME:A=1,B=2
+	address  bool   // scheme and path are an address as browsers know them
 	options  map[string]option
 }
 
@@ -76,6 +77,17 @@ func schemes() map[string]scheme {
 			options: map[string]option{"fps": fps, "size": frames, "seed": {kind: whole, lo: 0, hi: 1 << 53}, "night": yes, "lossless": yes,
 				"script": {kind: word, words: []string{"still", "walks", "dusk", "flicker", "rain"}},
 				"place":  {kind: word, words: []string{"grass", "street", "room", "snow", "beach", "plain"}}}},
+		"libcamera": {sense: Sight, path: "the number of the camera, 0 for the first", optional: true,
+			options: map[string]option{"fps": fps, "size": frames, "format": {kind: word, words: []string{"mjpeg", "yuv420"}}, "rotation": {kind: word, words: []string{"0", "180"}}}},
+		"rtsp": {sense: Sight, path: "the address of a camera, such as //USER@camera.lan/stream1,", address: true,
+			options: map[string]option{"fps": fps, "size": frames, "frames": {kind: word, words: []string{"auto", "key", "all"}}, "sound": yes, "password_file": {kind: text}}},
+		"http": {sense: Sight, path: "the address of a camera, such as //camera.lan/snapshot.jpg,", address: true,
+			options: map[string]option{"fps": fps, "password_file": {kind: text}}},
+		"https": {sense: Sight, path: "the address of a camera, such as //camera.lan/snapshot.jpg,", address: true,
+			options: map[string]option{"fps": fps, "password_file": {kind: text}, "ca_file": {kind: text}}},
+		"exec": {sense: Hearing, path: "a program and its arguments",
+			options: map[string]option{"format": {kind: word, words: []string{"s16le", "s24le", "s32le", "f32le"}}, "rate": {kind: whole, lo: 4000, hi: 384000},
+				"channels": {kind: whole, lo: 1, hi: 8}, "once": yes}},
 		"wav": {sense: Hearing, path: "a WAV file or a folder of them",
 			options: map[string]option{"gap": {kind: duration, lo: 0, hi: 3600}, "loop": yes, "lossless": yes}},
 		"portaudio": {sense: Hearing, path: "the name of an input, or default", optional: true,
@@ -124,10 +136,14 @@ func parseDevice(s string) (d Device, what, hint string) {
 		return d, what, hint
 	}
 	path, query, _ := strings.Cut(rest, "?")
-	if strings.HasPrefix(path, "///") {
+	if strings.HasPrefix(path, "///") && !sch.address {
 		path = path[2:] // file URLs are written so
 	}
-	path, err := url.PathUnescape(path)
+	unescape := url.PathUnescape
+	if sch.address {
+		unescape = unescapeAddress
+	}
+	path, err := unescape(path)
 	switch {
 	case err != nil:
 		return d, fmt.Sprintf("the path of %q has a wrong percent sign", s), "write %25 for %"
@@ -139,7 +155,16 @@ func parseDevice(s string) (d Device, what, hint string) {
 		return d, head + ": has no path", "write " + sch.path + " after the colon"
 	}
 	values, what, hint := parseOptions(head, query, sch.options)
+	if sch.address && what != "" {
+		hint += "; a question mark of the camera's own address is written %3F"
+	}
 	return Device{Scheme: head, Path: path, values: values}, what, hint
+}
+
+// unescapeAddress turns only the question mark back that would begin our
+// options: other percent signs are the camera's.
+func unescapeAddress(s string) (string, error) {
+	return strings.NewReplacer("%3F", "?", "%3f", "?").Replace(s), nil
 }
 
 func parseOptions(head, query string, options map[string]option) (values map[string]string, what, hint string) {
@@ -222,11 +247,20 @@ func parseSize(v string) (w, h int, ok bool) {
 }
 
 // Sense tells what the device gives; "" for the zero Device.
-func (d Device) Sense() Sense { return schemes()[d.Scheme].sense }
+func (d Device) Sense() Sense {
+	if d.Bool("sound") { // of something that has both
+		return Hearing
+	}
+	return schemes()[d.Scheme].sense
+}
 
 // String returns the device as it is written in the file.
 func (d Device) String() string {
-	s := d.Scheme + ":" + strings.NewReplacer("%", "%25", "?", "%3F").Replace(d.Path)
+	escape := strings.NewReplacer("%", "%25", "?", "%3F")
+	if schemes()[d.Scheme].address {
+		escape = strings.NewReplacer("?", "%3F")
+	}
+	s := d.Scheme + ":" + escape.Replace(d.Path)
 	sep, next := "?", "&"
 	if schemes()[d.Scheme].list {
 		sep, next = "", ","

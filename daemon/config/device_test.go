@@ -21,6 +21,12 @@ func TestParseDevice(t *testing.T) {
 		{"v4l2:/dev/video0?size=640x480&fps=10&format=yuyv", "v4l2", "/dev/video0", map[string]string{"size": "640x480", "fps": "10", "format": "yuyv"}},
 		{"scene:?seed=3", "scene", "", map[string]string{"seed": "3"}},
 		{"scene:", "scene", "", map[string]string{}},
+		{"libcamera:0?rotation=180&format=yuv420", "libcamera", "0", map[string]string{"rotation": "180", "format": "yuv420"}},
+		{"libcamera:", "libcamera", "", map[string]string{}},
+		{"rtsp://cam@host:554/a%20b%3Fchannel=1&subtype=0?fps=1&password_file=cam.txt", "rtsp", "//cam@host:554/a%20b?channel=1&subtype=0", map[string]string{"fps": "1", "password_file": "cam.txt"}},
+		{"http://host/%3faction=stream", "http", "//host/?action=stream", map[string]string{}},
+		{"https://host/?ca_file=/etc/ca%20x.pem", "https", "//host/", map[string]string{"ca_file": "/etc/ca x.pem"}},
+		{"exec:arecord -q -D 'plughw:1,0' -t raw?rate=48000&channels=2", "exec", "arecord -q -D 'plughw:1,0' -t raw", map[string]string{"rate": "48000", "channels": "2"}},
 		{"wav:/path?gap=1s", "wav", "/path", map[string]string{"gap": "1s"}},
 		{"portaudio:default", "portaudio", "default", map[string]string{}},
 		{"portaudio:", "portaudio", "", map[string]string{}},
@@ -77,6 +83,15 @@ func TestParseDeviceErrors(t *testing.T) {
 		"replay:/x?fps=0":                    "write a number from 0.01 to 120",
 		"replay:/x?loop=yes":                 "write true or false",
 		"replay:/x?fps=%z":                   "the option fps has a wrong percent sign",
+		"http:":                              "http: has no path; write the address of a camera, such as //camera.lan/snapshot.jpg, after the colon",
+		"http://host/?action=stream":         `"action" is no option of http:; possible are fps, password_file; a question mark of the camera's own address is written %3F`,
+		"http://host/?ca_file=x":             `"ca_file" is no option of http:`,
+		"rtsp://host/?frames=keys":           `did you mean "key"?`,
+		"libcamera:0?rotation=90":            `the option rotation cannot be "90"`,
+		"libcamera:0?format=h264":            "possible are mjpeg, yuv420",
+		"exec:":                              "exec: has no path; write a program and its arguments after the colon",
+		"exec:a?format=s16be":                `did you mean "s16le"?`,
+		"exec:a?rate=1":                      "write a whole number from 4000",
 		"v4l2:/d?size=640":                   "write width and height such as 640x480",
 		"v4l2:/d?size=8x8":                   "write width and height",
 		"v4l2:/d?size=640x480x2":             "write width and height",
@@ -120,13 +135,16 @@ func TestDeviceOptions(t *testing.T) {
 	if w.Duration("gap", 0) != 1500*time.Millisecond || w.Duration("none", time.Second) != time.Second || !w.Bool("loop") || w.Sense() != Hearing {
 		t.Errorf("%+v", w)
 	}
+	if c, m := parse("rtsp://host/x?sound=false"), parse("rtsp://host/x?sound"); c.Sense() != Sight || m.Sense() != Hearing {
+		t.Errorf("the senses of a camera with sound: %q, %q", c.Sense(), m.Sense())
+	}
 	if (Device{}).Sense() != "" {
 		t.Error("the zero device has a sense")
 	}
 }
 
 func FuzzParseDevice(f *testing.F) {
-	for _, s := range []string{"replay:/path?fps=2", "v4l2:/dev/video0?size=640x480&format=yuyv", "scene:?seed=3", "wav:/p%20q?gap=1s&loop", "portaudio:hw:1,0", "replay:///%3f?&&", "lepton:spi=SPI0.0,i2c=%2C", "arducam:?fps=1,size=320x240"} {
+	for _, s := range []string{"replay:/path?fps=2", "v4l2:/dev/video0?size=640x480&format=yuyv", "scene:?seed=3", "wav:/p%20q?gap=1s&loop", "portaudio:hw:1,0", "replay:///%3f?&&", "rtsp://u@h/a%3Fb=%25?fps=1", "exec:a 'b c' %3F?once", "lepton:spi=SPI0.0,i2c=%2C", "arducam:?fps=1,size=320x240"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

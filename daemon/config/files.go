@@ -22,13 +22,18 @@ func (c *Config) resolve(folder string) {
 	}
 	for i := range c.Sources {
 		d := &c.Sources[i].Device
-		if (d.Scheme == "replay" || d.Scheme == "wav") && !filepath.IsAbs(d.Path) {
+		if (d.Scheme == "replay" || d.Scheme == "file" || d.Scheme == "wav") && !filepath.IsAbs(d.Path) {
 			d.Path = filepath.Join(folder, d.Path)
+		}
+		for _, name := range []string{"password_file", "ca_file"} {
+			if d.Has(name) {
+				d.values[name] = resolvePath(d.values[name], folder)
+			}
 		}
 	}
 }
 
-// checkFiles looks at the small files that the broker needs. Models and devices
+// checkFiles looks at the small files that the broker and network cameras need. Models and devices
 // are left to those who open them: a device may come later.
 func (c *Config) checkFiles() []Problem {
 	k := &checker{c: c}
@@ -49,16 +54,27 @@ func (c *Config) checkFiles() []Problem {
 			file.Close()
 		}
 	}
+	for i, source := range c.Sources {
+		if path := source.Device.Text("password_file", ""); path != "" {
+			if _, err := Secret(path); err != nil {
+				k.wrong(fmt.Sprintf("sources[%d].source", i), err.Error(), "")
+			}
+		}
+	}
 	return k.problems
 }
 
-// Password returns the first line of the password file, or "" when there is
-// none. A file that every user of the machine may read is refused.
+// Password returns the password of the broker, or "" when there is none.
 func (c *Config) Password() (string, error) {
-	path := c.Broker.PasswordFile
-	if path == "" {
+	if c.Broker.PasswordFile == "" {
 		return "", nil
 	}
+	return Secret(c.Broker.PasswordFile)
+}
+
+// Secret returns the first line of a password file. A file that every user of
+// the machine may read is refused.
+func Secret(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("the password file cannot be read: %w", err)

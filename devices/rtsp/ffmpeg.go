@@ -37,7 +37,7 @@ func (s *Source) start(media string, output []string) (*child.Process, error) {
 	args := []string{
 		"-nostdin", "-hide_banner", "-loglevel", "error",
 		// Nothing on this machine, whatever the camera sends.
-		"-protocol_whitelist", "pipe,rtsp,rtp,rtsps,tcp,tls,crypto",
+		"-protocol_whitelist", "pipe,rtsp,rtp,tcp",
 		"-fflags", "nobuffer",
 	}
 	run, err := child.Start(child.Opts{

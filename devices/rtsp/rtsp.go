@@ -30,7 +30,7 @@ import (
 
 // Opts say which camera is played, and how.
 type Opts struct {
-	// URL is the address, rtsp or rtsps, with the name of the user if the camera
+	// URL is the address, with the name of the user if the camera
 	// asks for one, and without the password.
 	URL string
 	// Password returns the password; it is asked each time that the camera is
@@ -80,8 +80,8 @@ func New(o Opts) (*Source, error) {
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return nil, errors.New("rtsp: this is no address: write for example rtsp://USER@camera.lan/stream1")
-	case u.Scheme != "rtsp" && u.Scheme != "rtsps":
-		return nil, fmt.Errorf("rtsp: the address begins with %s:, not with rtsp: or rtsps:", u.Scheme)
+	case u.Scheme != "rtsp":
+		return nil, fmt.Errorf("rtsp: the address begins with %s:, not with rtsp:", u.Scheme)
 	case u.Fragment != "":
 		return nil, errors.New("rtsp: the address has a part after #, which no camera gets to see: leave it out")
 	case math.IsNaN(o.FPS) || o.FPS < 0 || o.FPS > MaxFPS || o.FPS > 0 && o.FPS < 1e-5:
@@ -111,7 +111,7 @@ func New(o Opts) (*Source, error) {
 // String names the camera in messages: without what follows a question mark,
 // where some cameras want their password.
 func (s *Source) String() string {
-	return "camera " + s.url.Scheme + "://" + s.url.Host + s.url.EscapedPath()
+	return "camera rtsp://" + s.url.Host + s.url.EscapedPath()
 }
 
 // Open connects to the camera and waits for its first picture. An error wraps
@@ -247,7 +247,7 @@ func (s *Source) explain(run *child.Process, err error, some bool) error {
 		}
 		return fmt.Errorf("%s: the stream broke (ffmpeg: %s): %w", s, cmp.Or(said, exit.Error()), devices.ErrLost)
 	case strings.Contains(said, "401 Unauthorized") && s.url.User == nil:
-		return why("it asks for a user and a password", "write "+s.url.Scheme+"://USER@"+s.url.Host+"... and put the password into a file", nil)
+		return why("it asks for a user and a password", "write rtsp://USER@"+s.url.Host+"... and put the password into a file", nil)
 	case strings.Contains(said, "401 Unauthorized"):
 		return why(fmt.Sprintf("it refuses the user %q with this password", s.url.User.Username()), "correct them", nil)
 	case strings.Contains(said, "403 Forbidden"):
