@@ -256,11 +256,14 @@ func (d Device) Sense() Sense {
 
 // String returns the device as it is written in the file.
 func (d Device) String() string {
+	s := d.Scheme + ":"
 	escape := strings.NewReplacer("%", "%25", "?", "%3F")
 	if schemes()[d.Scheme].address {
 		escape = strings.NewReplacer("?", "%3F")
+	} else if strings.HasPrefix(d.Path, "///") {
+		s += "//" // which reading takes off
 	}
-	s := d.Scheme + ":" + escape.Replace(d.Path)
+	s += escape.Replace(d.Path)
 	sep, next := "?", "&"
 	if schemes()[d.Scheme].list {
 		sep, next = "", ","

@@ -144,7 +144,7 @@ func TestDeviceOptions(t *testing.T) {
 }
 
 func FuzzParseDevice(f *testing.F) {
-	for _, s := range []string{"replay:/path?fps=2", "v4l2:/dev/video0?size=640x480&format=yuyv", "scene:?seed=3", "wav:/p%20q?gap=1s&loop", "portaudio:hw:1,0", "replay:///%3f?&&", "rtsp://u@h/a%3Fb=%25?fps=1", "exec:a 'b c' %3F?once", "lepton:spi=SPI0.0,i2c=%2C", "arducam:?fps=1,size=320x240"} {
+	for _, s := range []string{"replay:/path?fps=2", "v4l2:/dev/video0?size=640x480&format=yuyv", "scene:?seed=3", "wav:/p%20q?gap=1s&loop", "portaudio:hw:1,0", "replay:///%3f?&&", "wav://///", "rtsp://u@h/a%3Fb=%25?fps=1", "exec:a 'b c' %3F?once", "lepton:spi=SPI0.0,i2c=%2C", "arducam:?fps=1,size=320x240"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
