@@ -1,5 +1,5 @@
 // Blocks of sixteen rows, unpacked into registers: word[j] holds columns 4j ..
-// 4j+3 of a group, s and b its scales and offsets as in struct panel.
+// 4j+3 of a group, s and b its scales and minima as in struct panel.
 #ifndef SENSED_BLOCKS_AVX512_H
 #define SENSED_BLOCKS_AVX512_H
 
@@ -76,7 +76,7 @@ INLINE __m512i bits(__m512i x, int shift, int mask) {
 // group is 32 columns, or 16 of which only half the words count.
 struct group {
   __m512i word[8];
-  __m512 s, b;
+  __m512 s, b; // b of encodings with minima only
 };
 
 INLINE struct group group_q4_0(struct tile t, size_t block) {
@@ -89,7 +89,7 @@ INLINE struct group group_q4_0(struct tile t, size_t block) {
     g.word[4 + j] = bits(packed[j], 4, 15);
   }
   g.s = halves16(t, block);
-  g.b = _mm512_mul_ps(g.s, _mm512_set1_ps(-8));
+  g.b = _mm512_setzero_ps();
   return g;
 }
 
@@ -132,7 +132,7 @@ INLINE struct group group_q5_0(struct tile t, size_t block) {
   }
   fifth(high[0], g.word);
   g.s = halves16(t, block);
-  g.b = _mm512_mul_ps(g.s, _mm512_set1_ps(-16));
+  g.b = _mm512_setzero_ps();
   return g;
 }
 
@@ -165,7 +165,7 @@ INLINE struct group group_iq4_nl(struct tile t, size_t block) {
     g.word[4 + j] = _mm512_shuffle_epi8(levels, bits(packed[j], 4, 15));
   }
   g.s = halves16(t, block);
-  g.b = _mm512_mul_ps(g.s, _mm512_set1_ps(-128));
+  g.b = _mm512_setzero_ps();
   return g;
 }
 
@@ -176,7 +176,7 @@ INLINE struct group group_q8_0(struct tile t, size_t block) {
 #pragma GCC unroll 8
   for (int j = 0; j < 8; j++) g.word[j] = _mm512_xor_si512(g.word[j], _mm512_set1_epi8((char)0x80));
   g.s = halves16(t, block);
-  g.b = _mm512_mul_ps(g.s, _mm512_set1_ps(-128));
+  g.b = _mm512_setzero_ps();
   return g;
 }
 
@@ -227,17 +227,15 @@ INLINE void pair_q5_k(struct tile t, size_t block, int pair, __m512i low[8], __m
   }
 }
 
-// scales_q6_k writes the sixteen scales and offsets of a superblock.
-INLINE void scales_q6_k(struct tile t, size_t block, float *s, float *b) {
+// scales_q6_k writes the sixteen scales of a superblock.
+INLINE void scales_q6_k(struct tile t, size_t block, float *s) {
   __m512 d = halves16(t, block + q6_k_parts(t.packed, 0, 0).d);
   __m512i scale[4];
   rows16(t, block + q6_k_parts(t.packed, 0, 0).scales, scale);
 #pragma GCC unroll 16
   for (int g = 0; g < 16; g++) {
     __m512i sc = _mm512_srai_epi32(_mm512_slli_epi32(scale[g / 4], 24 - g % 4 * 8), 24);
-    __m512 x = _mm512_mul_ps(d, _mm512_cvtepi32_ps(sc));
-    _mm512_store_ps(s + g * TILE, x);
-    _mm512_store_ps(b + g * TILE, _mm512_mul_ps(x, _mm512_set1_ps(-32)));
+    _mm512_store_ps(s + g * TILE, _mm512_mul_ps(d, _mm512_cvtepi32_ps(sc)));
   }
 }
 

@@ -22,7 +22,7 @@ struct workspace {
 
 static struct workspace workspace_in(void *scratch) {
   uint8_t *p = scratch, *s = p + PANEL_Q, *b = s + PANEL_S, *f = b + PANEL_S;
-  return (struct workspace){{p, (float *)(void *)s, (float *)(void *)b}, (float *)(void *)f, (float *)(void *)(f + PANEL_F)};
+  return (struct workspace){{p, (float *)(void *)s, (float *)(void *)b, 0}, (float *)(void *)f, (float *)(void *)(f + PANEL_F)};
 }
 
 // Up to SLOW rows of activations are bound by reading the weights. There are
@@ -47,6 +47,8 @@ static struct activations columns_from(struct activations x, int c) {
   x.d += c / 32;
   x.m32 += c / 32;
   x.m16 += c / 16;
+  x.minus32 += c / 32;
+  x.minus16 += c / 16;
   return x;
 }
 
@@ -66,27 +68,41 @@ static void multiply_few(const struct kernel_table *k, const struct product *p, 
   }
 }
 
+// panel_of is the scratch panel, prepared for an encoding.
+static struct panel panel_of(const struct kernel_table *k, int encoding, struct panel scratch) {
+  int is_signed = k->signed_encodings >> encoding & 1, shift = shift_of(encoding);
+  if (shift >= 0) scratch.b = 0;
+  scratch.shift = is_signed || shift < 0 ? 0 : shift;
+  return scratch;
+}
+
+static gemm_fn *gemm_of(const struct kernel_table *k, int encoding) {
+  if (k->signed_encodings >> encoding & 1) return k->gemm_signed32;
+  return group_columns(encoding) == 16 ? k->gemm_group16 : k->gemm_group32;
+}
+
 static void multiply_quantized(const struct kernel_table *k, const struct product *p, const struct input *in,
                                const uint8_t *const row[TILE], struct workspace s, int asks) {
-  int group = group_columns(p->encoding), chunk = in->t <= SLOW ? SLOW_CHUNK : CHUNK;
-  gemm_fn *gemm = group == 16 ? k->gemm_group16 : k->gemm_group32;
-  if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
+  int chunk = in->t <= SLOW ? SLOW_CHUNK : CHUNK;
+  gemm_fn *gemm = gemm_of(k, p->encoding);
+  struct panel panel = panel_of(k, p->encoding, s.panel);
   for (int c = 0; c < p->cols; c += chunk) {
     int count = p->cols - c < chunk ? p->cols - c : chunk;
     if (asks) ahead(p, row[0], c, count);
-    k->unpack[p->encoding](row, c, count, s.panel);
-    gemm(s.panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
+    k->unpack[p->encoding](row, c, count, panel);
+    gemm(panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
   }
 }
 
 // multiply_rounded multiplies float weights after rounding them to 8 bits.
 static void multiply_rounded(const struct kernel_table *k, const struct product *p, const struct input *in,
                              const uint8_t *const row[TILE], struct workspace s) {
+  struct panel panel = {s.panel.q, s.panel.s, 0, k->round_shift};
   for (int c = 0; c < p->cols; c += FLOAT_CHUNK) {
     int count = p->cols - c < FLOAT_CHUNK ? p->cols - c : FLOAT_CHUNK;
     k->float_unpack[p->encoding](row, c, count, s.floats);
-    k->round_panel(s.floats, count, s.panel);
-    k->gemm_round(s.panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
+    k->round_panel(s.floats, count, panel);
+    k->gemm_round(panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
   }
 }
 
@@ -115,9 +131,9 @@ static inline int place(const struct product *p, int spread, int tile, int r) {
 static void multiply_packed(const struct kernel_table *k, const struct product *p, const struct input *in,
                             const uint8_t *const row[TILE], struct workspace s) {
   few_fn *few = in->t <= MOST_FEW ? k->few_packed[p->encoding] : 0;
-  int group = group_columns(p->encoding), chunk = few ? FEW_CHUNK : CHUNK;
-  gemm_fn *gemm = group == 16 ? k->gemm_group16 : k->gemm_group32;
-  if (k->signed_encodings >> p->encoding & 1) gemm = k->gemm_signed32;
+  int chunk = few ? FEW_CHUNK : CHUNK;
+  gemm_fn *gemm = gemm_of(k, p->encoding);
+  struct panel panel = panel_of(k, p->encoding, s.panel);
   for (int c = 0; c < p->cols; c += chunk) {
     int count = p->cols - c < chunk ? p->cols - c : chunk;
     struct activations x = columns_from(in->rounded, c);
@@ -125,22 +141,20 @@ static void multiply_packed(const struct kernel_table *k, const struct product *
       few(row, c, count, x, p->cols, in->t, s.acc);
       continue;
     }
-    k->unpack_packed[p->encoding](row, c, count, s.panel);
-    gemm(s.panel, count, x, p->cols, in->t, s.acc);
+    k->unpack_packed[p->encoding](row, c, count, panel);
+    gemm(panel, count, x, p->cols, in->t, s.acc);
   }
 }
 
 // multiply_panels multiplies a tile of float weights that were rounded and
 // packed: its bytes are a panel as they lie there.
 static void multiply_panels(const struct kernel_table *k, const struct product *p, const struct input *in,
-                            const uint8_t *tile, struct workspace s) {
+                            const uint8_t *tile, float *acc) {
   const float *scales = (const float *)(const void *)(tile + (size_t)p->cols * TILE);
   for (int c = 0; c < p->cols; c += CHUNK) {
-    int count = p->cols - c < CHUNK ? p->cols - c : CHUNK, n = count / 32 * TILE;
-    memcpy(s.panel.s, scales + (size_t)c / 32 * TILE, (size_t)n * sizeof(float));
-    for (int i = 0; i < n; i++) s.panel.b[i] = s.panel.s[i] * -k->round_offset;
-    struct panel panel = {(uint8_t *)(uintptr_t)tile + (size_t)c * TILE, s.panel.s, s.panel.b};
-    k->gemm_round(panel, count, columns_from(in->rounded, c), p->cols, in->t, s.acc);
+    int count = p->cols - c < CHUNK ? p->cols - c : CHUNK;
+    struct panel panel = {(uint8_t *)(uintptr_t)tile + (size_t)c * TILE, (float *)(uintptr_t)scales + (size_t)c / 32 * TILE, 0, k->round_shift};
+    k->gemm_round(panel, count, columns_from(in->rounded, c), p->cols, in->t, acc);
   }
 }
 
@@ -159,7 +173,7 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
     }
     memset(s.acc, 0, (size_t)in->t * TILE * sizeof *s.acc);
     if (p->packed && p->round) {
-      multiply_panels(k, p, in, row[0], s);
+      multiply_panels(k, p, in, row[0], s.acc);
     } else if (p->packed) {
       multiply_packed(k, p, in, row, s);
     } else if (in->t <= MOST_FEW && k->few[p->encoding]) {
@@ -183,10 +197,11 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
 }
 
 void multiply_tiles(const struct kernel_table *k, const uint8_t *data, const uint8_t *packed, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
-                    float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
+                    float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16,
+                    const int32_t *minus32, const int32_t *minus16, int t, int first, int last,
                     void *scratch) {
   struct product p = {data, pick ? 0 : packed, row_bytes, encoding, round, pick, rows, cols, out};
-  struct input in = {x, {q, d, m32, m16}, t};
+  struct input in = {x, {q, d, m32, m16, minus32, minus16}, t};
   multiply(k, &p, &in, first, last, scratch);
 }
 
@@ -197,8 +212,8 @@ void attend(const struct kernel_table *k, const float *q, const void *keys, cons
   k->attention(&a, scratch);
 }
 
-void run_quantize(const struct kernel_table *k, const float *x, int n, int8_t *q, float *d, float *m32, float *m16) {
-  k->quantize(x, n, q, d, m32, m16);
+void run_quantize(const struct kernel_table *k, const float *x, int n, int8_t *q, float *d, float *m32, float *m16, int32_t *minus32, int32_t *minus16) {
+  k->quantize(x, n, q, d, m32, m16, minus32, minus16);
 }
 void run_rms_norm(const struct kernel_table *k, float *out, const float *x, const float *w, int n, float eps) {
   k->rms_norm(out, x, w, n, eps);

@@ -11,13 +11,17 @@ INLINE __m512i four(const int8_t *p) {
 }
 
 // add adds to total the products of words columns/4 of one group with n rows.
-INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, struct activations x, int cols, int c, const int n,
+// b is that of an encoding with minima, else shift is taken.
+INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, const int shift, struct activations x, int cols, int c, const int n,
                 const int group) {
   const float *sums = group == 32 ? x.m32 : x.m16;
+  const int32_t *minus = group == 32 ? x.minus32 : x.minus16;
 #pragma GCC unroll 4
   for (int i = 0; i < n; i++) {
     const int8_t *q = x.q + (size_t)i * cols + c;
+    size_t at = (size_t)i * (cols / group) + c / group;
     __m512i even = _mm512_setzero_si512(), odd = even; // two sums, so that one waits less for the other
+    if (shift >= 0) even = _mm512_slli_epi32(_mm512_set1_epi32(minus[at]), (unsigned)shift);
 #pragma GCC unroll 4
     for (int j = 0; j < group / 4; j += 2) {
       even = _mm512_dpbusd_epi32(even, word[j], four(q + j * 4));
@@ -25,24 +29,24 @@ INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, struct a
     }
     __m512 scale = _mm512_mul_ps(s, _mm512_set1_ps(x.d[(size_t)i * (cols / 32) + c / 32]));
     total[i] = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd)), total[i]);
-    total[i] = _mm512_fmadd_ps(b, _mm512_set1_ps(sums[(size_t)i * (cols / group) + c / group]), total[i]);
+    if (shift < 0) total[i] = _mm512_fmadd_ps(b, _mm512_set1_ps(sums[at]), total[i]);
   }
 }
 
 // BLOCKS32 makes the product with an encoding whose blocks are one group.
-#define BLOCKS32(type, bytes)                                                                                          \
+#define BLOCKS32(type, encoding, bytes)                                                                                \
   INLINE void type(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) { \
     for (int c = 0; c < count; c += 32) {                                                                              \
       struct group g = group_##type(w, (size_t)((first + c) / 32) * (bytes));                                          \
-      add(total, g.word, g.s, g.b, x, cols, c, n, 32);                                                                 \
+      add(total, g.word, g.s, g.b, shift_of(encoding), x, cols, c, n, 32);                                             \
     }                                                                                                                  \
   }
-BLOCKS32(q4_0, BYTES_Q4_0)
-BLOCKS32(q4_1, BYTES_Q4_1)
-BLOCKS32(q5_0, BYTES_Q5_0)
-BLOCKS32(q5_1, BYTES_Q5_1)
-BLOCKS32(q8_0, BYTES_Q8_0)
-BLOCKS32(iq4_nl, BYTES_IQ4_NL)
+BLOCKS32(q4_0, ENC_Q4_0, BYTES_Q4_0)
+BLOCKS32(q4_1, ENC_Q4_1, BYTES_Q4_1)
+BLOCKS32(q5_0, ENC_Q5_0, BYTES_Q5_0)
+BLOCKS32(q5_1, ENC_Q5_1, BYTES_Q5_1)
+BLOCKS32(q8_0, ENC_Q8_0, BYTES_Q8_0)
+BLOCKS32(iq4_nl, ENC_IQ4_NL, BYTES_IQ4_NL)
 
 INLINE void q4_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
@@ -53,8 +57,8 @@ INLINE void q4_k(struct tile w, int first, int count, struct activations x, int 
       __m512i low[8], high[8];
       pair_q4_k(w, block, pair, low, high);
       const float *sp = s + pair * 2 * TILE, *bp = b + pair * 2 * TILE;
-      add(total, low, _mm512_load_ps(sp), _mm512_load_ps(bp), x, cols, c + pair * 64, n, 32);
-      add(total, high, _mm512_load_ps(sp + TILE), _mm512_load_ps(bp + TILE), x, cols, c + pair * 64 + 32, n, 32);
+      add(total, low, _mm512_load_ps(sp), _mm512_load_ps(bp), -1, x, cols, c + pair * 64, n, 32);
+      add(total, high, _mm512_load_ps(sp + TILE), _mm512_load_ps(bp + TILE), -1, x, cols, c + pair * 64 + 32, n, 32);
     }
   }
 }
@@ -64,8 +68,8 @@ INLINE void q4_k(struct tile w, int first, int count, struct activations x, int 
 INLINE void q6_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
-    _Alignas(64) float s[16 * TILE], b[16 * TILE];
-    scales_q6_k(w, block, s, b);
+    _Alignas(64) float s[16 * TILE];
+    scales_q6_k(w, block, s);
     for (int half = 0; half < 2; half++) {
       __m512i q[2][16];
       quarter_q6_k(w, block, half, 0, q[0]);
@@ -73,7 +77,7 @@ INLINE void q6_k(struct tile w, int first, int count, struct activations x, int 
 #pragma GCC unroll 8
       for (int g = 0; g < 8; g++) {
         int at = half * 8 + g;
-        add(total, q[g % 2] + g / 2 * 4, _mm512_load_ps(s + at * TILE), _mm512_load_ps(b + at * TILE), x, cols, c + at * 16, n, 16);
+        add(total, q[g % 2] + g / 2 * 4, _mm512_load_ps(s + at * TILE), _mm512_setzero_ps(), shift_of(ENC_Q6_K), x, cols, c + at * 16, n, 16);
       }
     }
   }
@@ -90,8 +94,8 @@ INLINE void q5_k(struct tile w, int first, int count, struct activations x, int 
       __m512i low[8], high[8];
       pair_q5_k(w, block, pair, low, high);
       const float *sp = s + pair * 2 * TILE, *bp = b + pair * 2 * TILE;
-      add(total, low, _mm512_load_ps(sp), _mm512_load_ps(bp), x, cols, c + pair * 64, n, 32);
-      add(total, high, _mm512_load_ps(sp + TILE), _mm512_load_ps(bp + TILE), x, cols, c + pair * 64 + 32, n, 32);
+      add(total, low, _mm512_load_ps(sp), _mm512_load_ps(bp), -1, x, cols, c + pair * 64, n, 32);
+      add(total, high, _mm512_load_ps(sp + TILE), _mm512_load_ps(bp + TILE), -1, x, cols, c + pair * 64 + 32, n, 32);
     }
   }
 }

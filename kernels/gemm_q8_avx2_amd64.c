@@ -13,6 +13,7 @@ static inline __m256i four(const int8_t *p) {
 }
 
 enum mode {
+  MINIMA, // as SMALL, with minima
   SMALL,  // unsigned weights up to 63: two pair sums fit 16 bits (4 * 63 * 127 = 32004)
   SIGNED, // signed weights: the activation takes the weight's sign (2 * 128 * 127 = 32512)
 };
@@ -23,13 +24,16 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int ha
                                                           const int n, const int group, const enum mode mode) {
   const __m256i ones = _mm256_set1_epi16(1);
   const float *sums = group == 32 ? x.m32 : x.m16;
-  __m256 total[n];
+  const int32_t *minus = group == 32 ? x.minus32 : x.minus16;
+  const __m128i shift = _mm_cvtsi32_si128(w.shift);
+  __m256 total[4];
 #pragma GCC unroll 4
   for (int i = 0; i < n; i++) total[i] = _mm256_loadu_ps(acc + i * TILE + half * 8);
   for (int g = 0; g < count / group; g++) {
-    __m256i dot[n];
+    __m256i dot[4];
 #pragma GCC unroll 4
-    for (int i = 0; i < n; i++) dot[i] = _mm256_setzero_si256();
+    for (int i = 0; i < n; i++)
+      dot[i] = mode == SMALL ? _mm256_sll_epi32(_mm256_set1_epi32(minus[(size_t)i * (cols / group) + g]), shift) : _mm256_setzero_si256();
     const uint8_t *q = w.q + (size_t)g * group * TILE + half * 32;
     const int8_t *xq = x.q + g * group;
 #pragma GCC unroll 4
@@ -39,7 +43,7 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int ha
 #pragma GCC unroll 4
       for (int i = 0; i < n; i++) {
         __m256i x0 = four(xq + (size_t)i * cols + j * 4), x1 = four(xq + (size_t)i * cols + j * 4 + 4);
-        if (mode == SMALL) {
+        if (mode != SIGNED) {
           __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(w0, x0), _mm256_maddubs_epi16(w1, x1));
           dot[i] = _mm256_add_epi32(dot[i], _mm256_madd_epi16(pairs, ones));
         } else {
@@ -48,12 +52,13 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int ha
         }
       }
     }
-    __m256 s = _mm256_load_ps(w.s + g * TILE + half * 8), b = _mm256_load_ps(w.b + g * TILE + half * 8);
+    __m256 s = _mm256_load_ps(w.s + g * TILE + half * 8);
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) {
       __m256 scale = _mm256_mul_ps(s, _mm256_set1_ps(x.d[(size_t)i * (cols / 32) + g * group / 32]));
       total[i] = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(dot[i]), total[i]);
-      if (mode == SMALL) total[i] = _mm256_fmadd_ps(b, _mm256_set1_ps(sums[(size_t)i * (cols / group) + g]), total[i]);
+      if (mode == MINIMA)
+        total[i] = _mm256_fmadd_ps(_mm256_load_ps(w.b + g * TILE + half * 8), _mm256_set1_ps(sums[(size_t)i * (cols / group) + g]), total[i]);
     }
   }
 #pragma GCC unroll 4
@@ -70,11 +75,19 @@ static inline __attribute__((always_inline)) void gemm(struct panel w, int count
 }
 
 void gemm_group32_avx2(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  gemm(w, count, x, cols, t, acc, 32, SMALL);
+  if (w.b) {
+    gemm(w, count, x, cols, t, acc, 32, MINIMA);
+  } else {
+    gemm(w, count, x, cols, t, acc, 32, SMALL);
+  }
 }
 
 void gemm_group16_avx2(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  gemm(w, count, x, cols, t, acc, 16, SMALL);
+  if (w.b) {
+    gemm(w, count, x, cols, t, acc, 16, MINIMA);
+  } else {
+    gemm(w, count, x, cols, t, acc, 16, SMALL);
+  }
 }
 
 void gemm_signed32_avx2(struct panel w, int count, struct activations x, int cols, int t, float *acc) {

@@ -8,22 +8,24 @@
 // columns multiplies rows 8*half .. 8*half+7 of the panel with n rows of
 // activations: 4n vectors of sums and totals, in registers up to n = 4.
 static inline __attribute__((always_inline)) void columns(struct panel w, int half, int count, struct activations x, int cols, float *acc,
-                                                          const int n, const int group) {
+                                                          const int n, const int group, const int minima) {
   const float *sums = group == 32 ? x.m32 : x.m16;
-  float32x4_t total[n][2];
+  const int32_t *minus = group == 32 ? x.minus32 : x.minus16;
+  const int offset = offset_of(w);
+  float32x4_t total[4][2];
 #pragma GCC unroll 4
   for (int i = 0; i < n; i++) {
     total[i][0] = vld1q_f32(acc + i * TILE + half * 8);
     total[i][1] = vld1q_f32(acc + i * TILE + half * 8 + 4);
   }
   for (int g = 0; g < count / group; g++) {
-    int32x4_t dot[n][2];
+    int32x4_t dot[4][2];
 #pragma GCC unroll 4
-    for (int i = 0; i < n; i++) dot[i][0] = dot[i][1] = vdupq_n_s32(0);
+    for (int i = 0; i < n; i++) dot[i][0] = dot[i][1] = vdupq_n_s32(minima ? 0 : minus[(size_t)i * (cols / group) + g] * offset);
     const int8_t *q = (const int8_t *)w.q + (size_t)g * group * TILE + half * 32;
 #pragma GCC unroll 2
     for (int k = 0; k < group; k += 16) {
-      int8x16_t rows[n];
+      int8x16_t rows[4];
 #pragma GCC unroll 4
       for (int i = 0; i < n; i++) rows[i] = vld1q_s8(x.q + (size_t)i * cols + g * group + k);
       const int8_t *at = q + k * TILE;
@@ -38,15 +40,19 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int ha
       STEP(0) STEP(1) STEP(2) STEP(3)
 #undef STEP
     }
-    const float *s = w.s + g * TILE + half * 8, *b = w.b + g * TILE + half * 8;
-    float32x4_t s0 = vld1q_f32(s), s1 = vld1q_f32(s + 4), b0 = vld1q_f32(b), b1 = vld1q_f32(b + 4);
+    const float *s = w.s + g * TILE + half * 8;
+    float32x4_t s0 = vld1q_f32(s), s1 = vld1q_f32(s + 4);
 #pragma GCC unroll 4
     for (int i = 0; i < n; i++) {
-      float d = x.d[(size_t)i * (cols / 32) + g * group / 32], m = sums[(size_t)i * (cols / group) + g];
+      float d = x.d[(size_t)i * (cols / 32) + g * group / 32];
       total[i][0] = vfmaq_f32(total[i][0], vmulq_n_f32(s0, d), vcvtq_f32_s32(dot[i][0]));
       total[i][1] = vfmaq_f32(total[i][1], vmulq_n_f32(s1, d), vcvtq_f32_s32(dot[i][1]));
-      total[i][0] = vfmaq_n_f32(total[i][0], b0, m);
-      total[i][1] = vfmaq_n_f32(total[i][1], b1, m);
+      if (minima) {
+        const float *b = w.b + g * TILE + half * 8;
+        float m = sums[(size_t)i * (cols / group) + g];
+        total[i][0] = vfmaq_n_f32(total[i][0], vld1q_f32(b), m);
+        total[i][1] = vfmaq_n_f32(total[i][1], vld1q_f32(b + 4), m);
+      }
     }
   }
 #pragma GCC unroll 4
@@ -57,18 +63,26 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int ha
 }
 
 static inline __attribute__((always_inline)) void gemm(struct panel w, int count, struct activations x, int cols, int t, float *acc,
-                                                       const int group) {
+                                                       const int group, const int minima) {
   for (int half = 0; half < 2; half++) {
     int i = 0;
-    for (; i + 4 <= t; i += 4) columns(w, half, count, activations_from(x, i, cols), cols, acc + i * TILE, 4, group);
-    for (; i < t; i++) columns(w, half, count, activations_from(x, i, cols), cols, acc + i * TILE, 1, group);
+    for (; i + 4 <= t; i += 4) columns(w, half, count, activations_from(x, i, cols), cols, acc + i * TILE, 4, group, minima);
+    for (; i < t; i++) columns(w, half, count, activations_from(x, i, cols), cols, acc + i * TILE, 1, group, minima);
   }
 }
 
 void gemm_group32_dotprod(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  gemm(w, count, x, cols, t, acc, 32);
+  if (w.b) {
+    gemm(w, count, x, cols, t, acc, 32, 1);
+  } else {
+    gemm(w, count, x, cols, t, acc, 32, 0);
+  }
 }
 
 void gemm_group16_dotprod(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  gemm(w, count, x, cols, t, acc, 16);
+  if (w.b) {
+    gemm(w, count, x, cols, t, acc, 16, 1);
+  } else {
+    gemm(w, count, x, cols, t, acc, 16, 0);
+  }
 }

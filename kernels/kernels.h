@@ -48,15 +48,35 @@ static inline struct q6_k_parts q6_k_parts(int packed, int half, int part) {
                              (size_t)half * 64 + 32 + (size_t)part * 16};
 }
 
-// panel is an unpacked chunk of a tile of a quantised matrix: the weight of
-// row r, column c is s[c/group][r] * q + b[c/group][r] with q the byte at
-// q[(c/4)*64 + r*4 + c%4]. q is unsigned, or signed where the table says so
-// (then b is still added; it is zero for encodings without a minimum).
+// panel is an unpacked chunk of a tile of a quantised matrix. With q the byte at
+// q[(c/4)*64 + r*4 + c%4], the weight of row r, column c is
+// s[c/group][r] * q + b[c/group][r] for encodings that have minima, and
+// s[c/group][r] * (q - 2^shift) for the others: b is null then. q is unsigned,
+// or where the table says so signed; then shift is 0 and nothing is taken off.
 struct panel {
   uint8_t *q; // [CHUNK/4][16][4], 64-byte aligned
   float *s;   // [CHUNK/16][16], 64-byte aligned
   float *b;
+  int shift;
 };
+
+// offset_of returns what is taken off every q of a panel without b.
+static inline int offset_of(struct panel w) { return w.shift ? 1 << w.shift : 0; }
+
+// shift_of returns the shift of an encoding without minima, -1 of one with
+// them.
+static inline int shift_of(int encoding) {
+  switch (encoding) {
+  case ENC_Q3_K: return 2;
+  case ENC_Q4_0: return 3;
+  case ENC_Q5_0: return 4;
+  case ENC_Q6_K: return 5;
+  case ENC_Q8_0:
+  case ENC_IQ4_NL:
+  case ENC_IQ4_XS: return 7;
+  }
+  return -1;
+}
 
 // activations are rows of int8 values with one scale for each 32 of them.
 struct activations {
@@ -64,6 +84,7 @@ struct activations {
   const float *d;   // [t][cols/32]: x is about d * q
   const float *m32; // [t][cols/32]: d * sum of 32 q
   const float *m16; // [t][cols/16]: d * sum of 16 q
+  const int32_t *minus32, *minus16; // the same sums of q alone, negated
 };
 
 // activations_from returns x without its first i rows of cols values.
@@ -72,6 +93,8 @@ static inline struct activations activations_from(struct activations x, int i, i
   x.d += (size_t)i * (cols / 32);
   x.m32 += (size_t)i * (cols / 32);
   x.m16 += (size_t)i * (cols / 16);
+  x.minus32 += (size_t)i * (cols / 32);
+  x.minus16 += (size_t)i * (cols / 16);
   return x;
 }
 
@@ -146,18 +169,19 @@ struct kernel_table {
   unpack_fn *unpack_packed[ENC_COUNT];  // null: packing gains nothing
   few_fn *few_packed[ENC_COUNT];        // null: unpack_packed and gemm
   gemm_fn *gemm_group32, *gemm_group16; // columns that share a scale
-  // gemm_signed32, when set, takes the encodings in signed_encodings, whose unpack yields signed q.
+  // gemm_signed32, when set, takes the encodings in signed_encodings, whose unpack yields signed q:
+  // panels with b null and shift 0.
   gemm_fn *gemm_signed32;
   uint64_t signed_encodings; // bit i: encoding i
-  // round_panel rounds count columns of floats, w[count][16], to a panel for
-  // gemm_round, with a scale for each 32. count is a multiple of 32.
+  // round_panel rounds count columns of floats, w[count][16], to a panel without
+  // b for gemm_round, with a scale for each 32. count is a multiple of 32.
   void (*round_panel)(const float *w, int count, struct panel to);
   gemm_fn *gemm_round;
-  float round_offset; // what round_panel adds to q and takes off again with b
+  int round_shift; // of the panels of round_panel; 0: q is signed
   float_gemm_fn *float_gemm;
   attention_fn *attention;
   // quantize rounds n (a multiple of 32) floats to activations.
-  void (*quantize)(const float *x, int n, int8_t *q, float *d, float *m32, float *m16);
+  void (*quantize)(const float *x, int n, int8_t *q, float *d, float *m32, float *m16, int32_t *minus32, int32_t *minus16);
   void (*rms_norm)(float *out, const float *x, const float *w, int n, float eps); // w may be null; out may be x
   void (*gelu_mul)(float *out, const float *gate, const float *up, int n);        // out may be either
   void (*silu)(float *out, const float *x, int n);                                // out may be x
@@ -176,7 +200,7 @@ struct kernel_table {
 // ROW_FUNCTIONS declares, and ROW_TABLE lists, the row operations that the
 // template rows_f32.h makes for an instruction set.
 #define ROW_FUNCTIONS(isa)                                                            \
-  void quantize_##isa(const float *, int, int8_t *, float *, float *, float *);       \
+  void quantize_##isa(const float *, int, int8_t *, float *, float *, float *, int32_t *, int32_t *); \
   void rms_norm_##isa(float *, const float *, const float *, int, float);             \
   void gelu_mul_##isa(float *, const float *, const float *, int);                    \
   void silu_##isa(float *, const float *, int);                                       \
@@ -234,7 +258,8 @@ struct input {
 // read with pick. scratch holds scratch_bytes(t) bytes. Both are 64-byte
 // aligned.
 void multiply_tiles(const struct kernel_table *k, const uint8_t *data, const uint8_t *packed, size_t row_bytes, int encoding, int round, const int32_t *pick, int rows, int cols,
-                    float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16, int t, int first, int last,
+                    float *out, const float *x, const int8_t *q, const float *d, const float *m32, const float *m16,
+                    const int32_t *minus32, const int32_t *minus16, int t, int first, int last,
                     void *scratch);
 size_t scratch_bytes(int t);
 
@@ -253,7 +278,7 @@ void attend(const struct kernel_table *k, const float *q, const void *keys, cons
             int kv_stride, int half, const int32_t *pages, int rows, int group, int dim, int first, int count, int window, int causal, float scale, void *scratch);
 
 // The row operations of the table.
-void run_quantize(const struct kernel_table *k, const float *x, int n, int8_t *q, float *d, float *m32, float *m16);
+void run_quantize(const struct kernel_table *k, const float *x, int n, int8_t *q, float *d, float *m32, float *m16, int32_t *minus32, int32_t *minus16);
 void run_rms_norm(const struct kernel_table *k, float *out, const float *x, const float *w, int n, float eps);
 void run_gelu_mul(const struct kernel_table *k, float *out, const float *gate, const float *up, int n);
 void run_silu(const struct kernel_table *k, float *out, const float *x, int n);

@@ -91,6 +91,8 @@ type scratch struct {
 	d       []float32
 	m32     []float32
 	m16     []float32
+	minus32 []int32
+	minus16 []int32
 }
 
 func (p *Pool) prepare() {
@@ -111,6 +113,7 @@ func (s *scratch) thread(worker, n int) unsafe.Pointer {
 }
 
 func floats(x []float32) *C.float { return (*C.float)(unsafe.SliceData(x)) }
+func ints(x []int32) *C.int32_t   { return (*C.int32_t)(unsafe.SliceData(x)) }
 
 func (p *Pool) matMul(x []float32, t int, products []Product) {
 	for _, q := range products {
@@ -144,7 +147,7 @@ func (p *Pool) multiply(products []Product, pick []int32, x []float32, t int) {
 		q := products[it.product]
 		C.multiply_tiles(s.isa.table, (*C.uint8_t)(unsafe.SliceData(q.W.data)), (*C.uint8_t)(unsafe.SliceData(q.W.packed)), C.size_t(q.W.rowBytes), C.int(q.W.Type), q.W.rounding(),
 			(*C.int32_t)(unsafe.SliceData(pick)), C.int(rows(q)), C.int(q.W.Cols), floats(q.Out), floats(x), (*C.int8_t)(unsafe.SliceData(s.q)),
-			floats(s.d), floats(s.m32), floats(s.m16), C.int(t), C.int(it.first), C.int(it.last), s.thread(worker, size))
+			floats(s.d), floats(s.m32), floats(s.m16), ints(s.minus32), ints(s.minus16), C.int(t), C.int(it.first), C.int(it.last), s.thread(worker, size))
 	})
 }
 
@@ -181,11 +184,13 @@ func (p *Pool) round(x []float32, t, cols int) {
 	s := &p.scratch
 	if n := t * cols; len(s.q) < n {
 		s.q, s.d, s.m32, s.m16 = make([]int8, n), make([]float32, n/32), make([]float32, n/32), make([]float32, n/16)
+		s.minus32, s.minus16 = make([]int32, n/32), make([]int32, n/16)
 	}
 	rows := max(1, 4096/cols)
 	p.Run((t+rows-1)/rows, func(i int) {
 		from, to := i*rows*cols, min((i+1)*rows, t)*cols
-		C.run_quantize(s.isa.table, floats(x[from:]), C.int(to-from), (*C.int8_t)(unsafe.SliceData(s.q[from:])), floats(s.d[from/32:]), floats(s.m32[from/32:]), floats(s.m16[from/16:]))
+		C.run_quantize(s.isa.table, floats(x[from:]), C.int(to-from), (*C.int8_t)(unsafe.SliceData(s.q[from:])), floats(s.d[from/32:]),
+			floats(s.m32[from/32:]), floats(s.m16[from/16:]), ints(s.minus32[from/32:]), ints(s.minus16[from/16:]))
 	})
 }
 

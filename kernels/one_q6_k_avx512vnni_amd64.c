@@ -96,10 +96,9 @@ void one_q6_k_avx512vnni(const uint8_t *const row[TILE], int first, int count, s
     turn(dot[c / 256], dt);
 #pragma GCC unroll 16
     for (int g = 0; g < 16; g++) {
-      __m512 sg = _mm512_castsi512_ps(st[g]);
-      __m512 scale = _mm512_mul_ps(sg, _mm512_set1_ps(x.d[(c + g * 16) / 32]));
-      total = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(dt[g]), total);
-      total = _mm512_fmadd_ps(_mm512_mul_ps(sg, _mm512_set1_ps(-32)), _mm512_set1_ps(x.m16[c / 16 + g]), total);
+      __m512 scale = _mm512_mul_ps(_mm512_castsi512_ps(st[g]), _mm512_set1_ps(x.d[(c + g * 16) / 32]));
+      __m512i minus = _mm512_slli_epi32(_mm512_set1_epi32(x.minus16[c / 16 + g]), 5);
+      total = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(_mm512_add_epi32(dt[g], minus)), total);
     }
   }
   _mm512_storeu_ps(acc, total);

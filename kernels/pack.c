@@ -55,10 +55,10 @@ static void weave(const uint8_t *const row[TILE], size_t row_bytes, int encoding
 // round_tile rounds sixteen rows of floats to bytes and scales.
 static void round_tile(const struct kernel_table *k, const uint8_t *const row[TILE], int encoding, int cols, uint8_t *to, void *scratch) {
   uint8_t *scales = to + (size_t)cols * TILE;
-  float *floats = scratch, *offsets = floats + FLOAT_CHUNK * TILE;
+  float *floats = scratch;
   for (int c = 0; c < cols; c += FLOAT_CHUNK) {
     int count = cols - c < FLOAT_CHUNK ? cols - c : FLOAT_CHUNK;
-    struct panel panel = {to + (size_t)c * TILE, (float *)(void *)scales + (size_t)c / 32 * TILE, offsets};
+    struct panel panel = {to + (size_t)c * TILE, (float *)(void *)scales + (size_t)c / 32 * TILE, 0, k->round_shift};
     k->float_unpack[encoding](row, c, count, floats);
     k->round_panel(floats, count, panel);
   }

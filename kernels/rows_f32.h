@@ -81,7 +81,7 @@ void ISA(softmax)(float *x, int n) {
 }
 
 // quantize rounds to the nearest of 255 levels, in blocks of 32.
-void ISA(quantize)(const float *x, int n, int8_t *q, float *d, float *m32, float *m16) {
+void ISA(quantize)(const float *x, int n, int8_t *q, float *d, float *m32, float *m16, int32_t *minus32, int32_t *minus16) {
   for (int i = 0; i < n; i += 32) {
     vf top = v_set1(0);
     for (int j = 0; j < 32; j += VL) top = v_max(top, v_abs(v_load(x + i + j)));
@@ -96,6 +96,9 @@ void ISA(quantize)(const float *x, int n, int8_t *q, float *d, float *m32, float
     m32[i / 32] = scale * (float)(a + b);
     m16[i / 16] = scale * (float)a;
     m16[i / 16 + 1] = scale * (float)b;
+    minus32[i / 32] = -a - b;
+    minus16[i / 16] = -a;
+    minus16[i / 16 + 1] = -b;
   }
 }
 
@@ -116,8 +119,10 @@ void ISA(clamp)(float *x, int n, float lo, float hi) {
 }
 
 // round_panel rounds to the nearest of 255 levels for each row and 32 columns.
-// Where vpdpbusd wants unsigned weights (ROUND_OFFSET 128) the offset goes to b.
-#ifndef ROUND_OFFSET
+// Where vpdpbusd wants unsigned weights ROUND_SHIFT is 7, which adds 128.
+#ifdef ROUND_SHIFT
+#define ROUND_OFFSET (1 << ROUND_SHIFT)
+#else
 #define ROUND_OFFSET 0
 #endif
 void ISA(round_panel)(const float *w, int count, struct panel to) {
@@ -129,7 +134,6 @@ void ISA(round_panel)(const float *w, int count, struct panel to) {
       for (int c = 0; c < 32; c++) top = v_max(top, v_abs(v_load(column + c * TILE + v)));
       vf s = v_mul(top, v_set1(1.0f / 127));
       v_store(to.s + g * TILE + v, s);
-      v_store(to.b + g * TILE + v, v_mul(s, v_set1(-ROUND_OFFSET)));
       v_store(inverse + v, v_div(v_set1(127), top));
     }
     for (int c = 0; c < 32; c += 4)

@@ -58,7 +58,7 @@ const struct kernel_table *kernels_avx512vnni(void) {
       .gemm_group32 = gemm_group32_avx512vnni,
       .gemm_group16 = gemm_group16_avx512vnni,
       .gemm_round = gemm_group32_avx512vnni,
-      .round_offset = 128,
+      .round_shift = 7,
       .float_gemm = float_gemm_avx512vnni,
       .attention = attention_avx512vnni,
       ROW_TABLE(avx512vnni),

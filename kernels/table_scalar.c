@@ -34,7 +34,7 @@ const struct kernel_table *kernels_scalar(void) {
       .gemm_group32 = gemm_group32_scalar,
       .gemm_group16 = gemm_group16_scalar,
       .gemm_round = gemm_group32_scalar,
-      .round_offset = 128,
+      .round_shift = 7,
       .float_gemm = float_gemm_scalar,
       .attention = attention_scalar,
       ROW_TABLE(scalar),

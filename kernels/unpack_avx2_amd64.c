@@ -60,22 +60,26 @@ INLINE __m256i bits(__m256i x, int shift, int mask) {
 
 INLINE void put(uint8_t *q, int word, __m256i x) { _mm256_store_si256((__m256i *)(q + word * 64), x); }
 
+// part_of is the panel from row 8*part on.
+INLINE struct panel part_of(struct panel to, int part) {
+  return (struct panel){to.q + part * 32, to.s + part * 8, to.b ? to.b + part * 8 : 0, to.shift};
+}
+
 // UNPACK makes the functions for sixteen rows and for a packed tile from one
 // for eight rows, whose panel is shifted to them.
 #define UNPACK(type)                                                                                                              \
   void unpack_##type##_avx2(const uint8_t *const row[TILE], int first, int count, struct panel to) {                              \
-    for (int i = 0; i < 2; i++) type((struct eight){row, i, 0}, first, count, (struct panel){to.q + i * 32, to.s + i * 8, to.b + i * 8}); \
+    for (int i = 0; i < 2; i++) type((struct eight){row, i, 0}, first, count, part_of(to, i)); \
   }                                                                                                                               \
   void unpack_packed_##type##_avx2(const uint8_t *const row[TILE], int first, int count, struct panel to) {                       \
-    for (int i = 0; i < 2; i++) type((struct eight){row, i, 1}, first, count, (struct panel){to.q + i * 32, to.s + i * 8, to.b + i * 8}); \
+    for (int i = 0; i < 2; i++) type((struct eight){row, i, 1}, first, count, part_of(to, i)); \
   }
 
 // group stores a group of 32 columns: word j holds columns 4j .. 4j+3.
-INLINE void group(struct panel to, int g, const __m256i word[8], __m256 s, __m256 b) {
+INLINE void group(struct panel to, int g, const __m256i word[8], __m256 s) {
 #pragma GCC unroll 8
   for (int j = 0; j < 8; j++) put(to.q + g * 32 * TILE, j, word[j]);
   _mm256_store_ps(to.s + g * TILE, s);
-  _mm256_store_ps(to.b + g * TILE, b);
 }
 
 // nibbles loads 32 values of four bits.
@@ -107,8 +111,7 @@ INLINE void q4_0(struct eight t, int first, int count, struct panel to) {
     size_t block = (size_t)(first / 32 + g) * BYTES_Q4_0;
     __m256i word[8];
     nibbles(t, block + 2, word);
-    __m256 d = halves8(t, block);
-    group(to, g, word, d, _mm256_mul_ps(d, _mm256_set1_ps(-8)));
+    group(to, g, word, halves8(t, block));
   }
 }
 UNPACK(q4_0)
@@ -119,7 +122,8 @@ INLINE void q4_1(struct eight t, int first, int count, struct panel to) {
     __m256i head[4], word[8];
     rows8(t, block, head);
     nibbles(t, block + 4, word);
-    group(to, g, word, low_halves(head[0]), low_halves(_mm256_srli_epi32(head[0], 16)));
+    group(to, g, word, low_halves(head[0]));
+    _mm256_store_ps(to.b + g * TILE, low_halves(_mm256_srli_epi32(head[0], 16)));
   }
 }
 UNPACK(q4_1)
@@ -131,8 +135,7 @@ INLINE void q5_0(struct eight t, int first, int count, struct panel to) {
     rows8(t, block + 2, high);
     nibbles(t, block + 6, word);
     fifth(high[0], word);
-    __m256 d = halves8(t, block);
-    group(to, g, word, d, _mm256_mul_ps(d, _mm256_set1_ps(-16)));
+    group(to, g, word, halves8(t, block));
   }
 }
 UNPACK(q5_0)
@@ -144,7 +147,8 @@ INLINE void q5_1(struct eight t, int first, int count, struct panel to) {
     rows8(t, block, head);
     nibbles(t, block + 8, word);
     fifth(head[1], word);
-    group(to, g, word, low_halves(head[0]), low_halves(_mm256_srli_epi32(head[0], 16)));
+    group(to, g, word, low_halves(head[0]));
+    _mm256_store_ps(to.b + g * TILE, low_halves(_mm256_srli_epi32(head[0], 16)));
   }
 }
 UNPACK(q5_1)
@@ -158,7 +162,7 @@ INLINE void iq4_nl(struct eight t, int first, int count, struct panel to) {
     nibbles(t, block + 2, word);
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++) word[j] = _mm256_shuffle_epi8(levels, word[j]);
-    group(to, g, word, halves8(t, block), _mm256_setzero_ps());
+    group(to, g, word, halves8(t, block));
   }
 }
 UNPACK(iq4_nl)
@@ -170,15 +174,14 @@ INLINE void q8_0(struct eight t, int first, int count, struct panel to) {
     __m256i word[8];
     rows8(t, block + 2, word);
     rows8(t, block + 18, word + 4);
-    group(to, g, word, halves8(t, block), _mm256_setzero_ps());
+    group(to, g, word, halves8(t, block));
   }
 }
 UNPACK(q8_0)
 
-// center makes an unsigned panel with offset 128 signed.
+// center makes an unsigned panel with shift 7 signed.
 static void center(int count, struct panel to) {
   for (int i = 0; i < count * TILE; i++) to.q[i] ^= 0x80;
-  memset(to.b, 0, (size_t)(count / 32) * TILE * sizeof *to.b);
 }
 
 void unpack_iq4_xs_avx2(const uint8_t *const row[TILE], int first, int count, struct panel to) {
@@ -253,9 +256,7 @@ INLINE void q6_k(struct eight t, int first, int count, struct panel to) {
 #pragma GCC unroll 16
     for (int g = 0; g < 16; g++) {
       __m256i sc = _mm256_srai_epi32(_mm256_slli_epi32(scale[g / 4], 24 - g % 4 * 8), 24);
-      __m256 s = _mm256_mul_ps(d, _mm256_cvtepi32_ps(sc));
-      _mm256_store_ps(to.s + (c / 16 + g) * TILE, s);
-      _mm256_store_ps(to.b + (c / 16 + g) * TILE, _mm256_mul_ps(s, _mm256_set1_ps(-32)));
+      _mm256_store_ps(to.s + (c / 16 + g) * TILE, _mm256_mul_ps(d, _mm256_cvtepi32_ps(sc)));
     }
     for (int piece = 0; piece < 4; piece++) { // each half of the values: words 0..3 and 4..7 of each 32
       int side = piece / 2, part = piece % 2;

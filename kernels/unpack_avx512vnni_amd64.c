@@ -7,7 +7,7 @@ INLINE void store(struct panel to, int g, struct group x) {
 #pragma GCC unroll 8
   for (int j = 0; j < 8; j++) _mm512_store_si512(q + j * 64, x.word[j]);
   _mm512_store_ps(to.s + g * TILE, x.s);
-  _mm512_store_ps(to.b + g * TILE, x.b);
+  if (to.b) _mm512_store_ps(to.b + g * TILE, x.b);
 }
 
 // UNPACK makes the functions for sixteen rows and for a packed tile.
@@ -56,7 +56,7 @@ PAIRS(q5_k, BYTES_Q5_K)
 INLINE void q6_k(struct tile t, int first, int count, struct panel to) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
-    scales_q6_k(t, block, to.s + c / 16 * TILE, to.b + c / 16 * TILE);
+    scales_q6_k(t, block, to.s + c / 16 * TILE);
     for (int piece = 0; piece < 4; piece++) {
       int half = piece / 2, part = piece % 2;
       __m512i q[16];

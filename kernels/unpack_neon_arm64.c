@@ -60,22 +60,26 @@ INLINE uint8x16_t bit1(uint8x16_t x, int shift) {
   return vshlq_n_u8(vandq_u8(vshlq_u8(x, vdupq_n_s8((int8_t)-shift)), vdupq_n_u8(1)), 4);
 }
 
+// part_of is the panel from row 4*part on.
+INLINE struct panel part_of(struct panel to, int part) {
+  return (struct panel){to.q + part * 16, to.s + part * 4, to.b ? to.b + part * 4 : 0, to.shift};
+}
+
 // UNPACK makes the functions for sixteen rows and for a packed tile from one
 // for four rows, whose panel is shifted to them.
 #define UNPACK(type)                                                                                                              \
   void unpack_##type##_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {                              \
-    for (int i = 0; i < 4; i++) type((struct four){row, i, 0}, first, count, (struct panel){to.q + i * 16, to.s + i * 4, to.b + i * 4}); \
+    for (int i = 0; i < 4; i++) type((struct four){row, i, 0}, first, count, part_of(to, i)); \
   }                                                                                                                               \
   void unpack_packed_##type##_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {                       \
-    for (int i = 0; i < 4; i++) type((struct four){row, i, 1}, first, count, (struct panel){to.q + i * 16, to.s + i * 4, to.b + i * 4}); \
+    for (int i = 0; i < 4; i++) type((struct four){row, i, 1}, first, count, part_of(to, i)); \
   }
 
 // group stores a group of 32 columns: word j holds columns 4j .. 4j+3.
-INLINE void group(struct panel to, int g, const uint8x16_t word[8], float32x4_t s, float32x4_t b) {
+INLINE void group(struct panel to, int g, const uint8x16_t word[8], float32x4_t s) {
 #pragma GCC unroll 8
   for (int j = 0; j < 8; j++) put(to.q + g * 32 * TILE, j, word[j]);
   vst1q_f32(to.s + g * TILE, s);
-  vst1q_f32(to.b + g * TILE, b);
 }
 
 // nibbles loads 32 values of four bits.
@@ -106,8 +110,7 @@ INLINE void q4_0(struct four t, int first, int count, struct panel to) {
     size_t block = (size_t)(first / 32 + g) * BYTES_Q4_0;
     uint8x16_t word[8];
     nibbles(t, block + 2, word);
-    float32x4_t d = halves4(t, block);
-    group(to, g, word, d, vmulq_n_f32(d, -8));
+    group(to, g, word, halves4(t, block));
   }
 }
 UNPACK(q4_0)
@@ -126,7 +129,8 @@ INLINE void q4_1(struct four t, int first, int count, struct panel to) {
     rows4(t, block, head);
     nibbles(t, block + 4, word);
     head_and_min(head[0], &d, &m);
-    group(to, g, word, d, m);
+    group(to, g, word, d);
+    vst1q_f32(to.b + g * TILE, m);
   }
 }
 UNPACK(q4_1)
@@ -138,8 +142,7 @@ INLINE void q5_0(struct four t, int first, int count, struct panel to) {
     rows4(t, block + 2, high);
     nibbles(t, block + 6, word);
     fifth(high[0], word);
-    float32x4_t d = halves4(t, block);
-    group(to, g, word, d, vmulq_n_f32(d, -16));
+    group(to, g, word, halves4(t, block));
   }
 }
 UNPACK(q5_0)
@@ -153,7 +156,8 @@ INLINE void q5_1(struct four t, int first, int count, struct panel to) {
     nibbles(t, block + 8, word);
     fifth(head[1], word);
     head_and_min(head[0], &d, &m);
-    group(to, g, word, d, m);
+    group(to, g, word, d);
+    vst1q_f32(to.b + g * TILE, m);
   }
 }
 UNPACK(q5_1)
@@ -168,7 +172,7 @@ INLINE void iq4_nl(struct four t, int first, int count, struct panel to) {
     nibbles(t, block + 2, word);
 #pragma GCC unroll 8
     for (int j = 0; j < 8; j++) word[j] = vqtbl1q_u8(levels, word[j]);
-    group(to, g, word, halves4(t, block), vdupq_n_f32(0));
+    group(to, g, word, halves4(t, block));
   }
 }
 UNPACK(iq4_nl)
@@ -180,15 +184,14 @@ INLINE void q8_0(struct four t, int first, int count, struct panel to) {
     uint8x16_t word[8];
     rows4(t, block + 2, word);
     rows4(t, block + 18, word + 4);
-    group(to, g, word, halves4(t, block), vdupq_n_f32(0));
+    group(to, g, word, halves4(t, block));
   }
 }
 UNPACK(q8_0)
 
-// center makes an unsigned panel with offset 128 signed.
+// center makes an unsigned panel with shift 7 signed.
 static void center(int count, struct panel to) {
   for (int i = 0; i < count * TILE; i++) to.q[i] ^= 0x80;
-  memset(to.b, 0, (size_t)(count / 32) * TILE * sizeof *to.b);
 }
 
 void unpack_iq4_xs_neon(const uint8_t *const row[TILE], int first, int count, struct panel to) {
@@ -264,9 +267,7 @@ INLINE void q6_k(struct four t, int first, int count, struct panel to) {
     rows4(t, block + q6_k_parts(t.packed, 0, 0).scales, scale);
     for (int g = 0; g < 16; g++) {
       int32x4_t sc = vshlq_s32(vreinterpretq_s32_u8(scale[g / 4]), vdupq_n_s32(24 - g % 4 * 8));
-      float32x4_t s = vmulq_f32(d, vcvtq_f32_s32(vshrq_n_s32(sc, 24)));
-      vst1q_f32(to.s + (c / 16 + g) * TILE, s);
-      vst1q_f32(to.b + (c / 16 + g) * TILE, vmulq_n_f32(s, -32));
+      vst1q_f32(to.s + (c / 16 + g) * TILE, vmulq_f32(d, vcvtq_f32_s32(vshrq_n_s32(sc, 24))));
     }
     for (int piece = 0; piece < 4; piece++) { // each half of the values: words 0..3 and 4..7 of each 32
       int side = piece / 2, part = piece % 2;

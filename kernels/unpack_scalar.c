@@ -10,9 +10,10 @@ static inline float half_at(const uint8_t *p) { return half_to_float((uint16_t)(
 // put stores q of row r, column c of a panel.
 static inline void put(struct panel p, int r, int c, int q) { p.q[(c >> 2) * 64 + r * 4 + (c & 3)] = (uint8_t)q; }
 
+// scale stores the scale of a group and, for encodings that have minima, b.
 static inline void scale(struct panel p, int r, int group, float s, float b) {
   p.s[group * TILE + r] = s;
-  p.b[group * TILE + r] = b;
+  if (p.b) p.b[group * TILE + r] = b;
 }
 
 // EACH_BLOCK runs its body for each block of each row: block is the encoded
@@ -25,7 +26,7 @@ static inline void scale(struct panel p, int r, int group, float s, float b) {
 void unpack_q4_0_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q4_0) {
     float d = half_at(block);
-    scale(to, r, c / 32, d, -8 * d);
+    scale(to, r, c / 32, d, 0);
     for (int i = 0; i < 16; i++) {
       put(to, r, c + i, block[2 + i] & 15);
       put(to, r, c + 16 + i, block[2 + i] >> 4);
@@ -53,7 +54,7 @@ static void unpack_five(struct panel to, int r, int c, const uint8_t *high, cons
 void unpack_q5_0_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q5_0) {
     float d = half_at(block);
-    scale(to, r, c / 32, d, -16 * d);
+    scale(to, r, c / 32, d, 0);
     unpack_five(to, r, c, block + 2, block + 6);
   }
 }
@@ -68,7 +69,7 @@ void unpack_q5_1_scalar(const uint8_t *const row[TILE], int first, int count, st
 void unpack_q8_0_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_Q8_0) {
     float d = half_at(block);
-    scale(to, r, c / 32, d, -128 * d);
+    scale(to, r, c / 32, d, 0);
     for (int i = 0; i < 32; i++) put(to, r, c + i, block[2 + i] ^ 0x80);
   }
 }
@@ -78,7 +79,7 @@ static const int8_t nonlinear4[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 
 void unpack_iq4_nl_scalar(const uint8_t *const row[TILE], int first, int count, struct panel to) {
   EACH_BLOCK(32, BYTES_IQ4_NL) {
     float d = half_at(block);
-    scale(to, r, c / 32, d, -128 * d);
+    scale(to, r, c / 32, d, 0);
     for (int i = 0; i < 16; i++) {
       put(to, r, c + i, nonlinear4[block[2 + i] & 15] + 128);
       put(to, r, c + 16 + i, nonlinear4[block[2 + i] >> 4] + 128);
@@ -92,7 +93,7 @@ void unpack_iq4_xs_scalar(const uint8_t *const row[TILE], int first, int count, 
     unsigned high = block[2] | block[3] << 8;
     for (int g = 0; g < 8; g++) {
       int s = (block[4 + g / 2] >> (4 * (g % 2)) & 15) | (int)(high >> (2 * g) & 3) << 4;
-      scale(to, r, c / 32 + g, d * (s - 32), -128 * d * (s - 32));
+      scale(to, r, c / 32 + g, d * (s - 32), 0);
       for (int i = 0; i < 16; i++) {
         uint8_t q = block[8 + g * 16 + i];
         put(to, r, c + g * 32 + i, nonlinear4[q & 15] + 128);
@@ -119,7 +120,7 @@ void unpack_q3_k_scalar(const uint8_t *const row[TILE], int first, int count, st
     float d = half_at(block + 108);
     for (int g = 0; g < 16; g++) {
       int s = (packed[g % 8] >> (g / 8 * 4) & 15) | (packed[8 + g % 4] >> (g / 4 * 2) & 3) << 4;
-      scale(to, r, c / 16 + g, d * (s - 32), -4 * d * (s - 32));
+      scale(to, r, c / 16 + g, d * (s - 32), 0);
       for (int i = 0; i < 16; i++) {
         int at = g % 2 * 16 + i;
         int q = block[32 + g / 8 * 32 + at] >> (g % 8 / 2 * 2) & 3;
@@ -166,7 +167,7 @@ void unpack_q6_k_scalar(const uint8_t *const row[TILE], int first, int count, st
     float d = half_at(block + 208);
     for (int g = 0; g < 16; g++) {
       float s = d * (int8_t)block[192 + g];
-      scale(to, r, c / 16 + g, s, -32 * s);
+      scale(to, r, c / 16 + g, s, 0);
     }
     for (int i = 0; i < 256; i++) {
       int part = i / 128, j = i % 128;
