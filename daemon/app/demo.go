@@ -141,8 +141,10 @@ func demoPipeline(folder string, once bool, engine *understand.Engine, publisher
 	task := func(kind event.TaskKind) pipeline.Task {
 		return pipeline.Task{Task: event.Task{Kind: kind, Name: string(kind)}}
 	}
+	origin := &provenance{}
+	origin.bundled(log)
 	return pipeline.New(pipeline.Options{
-		Node: demoNode, Engine: engine, Listen: listen(engine), Publisher: publisher, Log: log, Once: once,
+		Node: demoNode, Engine: engine, Listen: listen(engine), Publisher: publisher, Log: log, Once: once, Model: origin.model,
 		Sources: []pipeline.Source{
 			{
 				Name: demoCamera, OpenCamera: camera.Open,

@@ -47,7 +47,7 @@ func (f Found) fits() bool {
 
 func (f Found) place(width, height int) Object {
 	y1, x1, y2, x2 := f.Box[0], f.Box[1], f.Box[2], f.Box[3]
-	o := Object{Label: f.Label, Score: f.Score}
+	o := Object{Label: f.Label, Score: math.Round(f.Score*1e4) / 1e4}
 	o.Box = [4]float64{part(x1), part(y1), part(x2 - x1), part(y2 - y1)}
 	px := func(v, size int) int { return int(math.Round(float64(v) * float64(size) / gridSize)) }
 	o.Pixels = [4]int{px(x1, width), px(y1, height), px(x2, width) - px(x1, width), px(y2, height) - px(y1, height)}

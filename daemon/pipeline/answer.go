@@ -168,5 +168,7 @@ func (q *question) words() event.Event {
 }
 
 // millis returns a duration in milliseconds. A clock that was set back between
-// its ends must not make it negative.
-func millis(d time.Duration) float64 { return max(0, float64(d)/float64(time.Millisecond)) }
+// its ends must not make it negative. Nobody needs more than microseconds.
+func millis(d time.Duration) float64 {
+	return max(0, float64(d.Round(time.Microsecond))/float64(time.Millisecond))
+}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,8 @@ func score(r event.Result) *float64 {
 	if !(r.Score > 0 && r.Score <= 1) {
 		return nil
 	}
-	return &r.Score
+	rounded := math.Round(r.Score*1e4) / 1e4
+	return &rounded
 }
 
 // provenance says which model answered.

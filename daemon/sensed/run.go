@@ -29,7 +29,8 @@ and keeps the loaded model. SIGTERM and SIGINT end it within five seconds.
 
 Topics: sensed/NODE/status is online or offline; sensed/NODE/SOURCE/KIND carries
 events as JSON, KIND being caption, objects, transcript, answer, motion, sound,
-pin or status.`,
+pin, temperature or status. sensed/NODE/ask and others take commands, and
+sensed/NODE/SOURCE/SWITCH/set switches; deploy/docs/mqtt.md has them all.`,
 		example: `
 sensed run --config sensed.yaml --check
 sensed run --config sensed.yaml
