@@ -132,8 +132,9 @@ func listDevices(ctx context.Context, h hardware, asJSON bool, out io.Writer) er
 // look lists everything. What cannot be listed is a problem and hides nothing else.
 func (h *hardware) look(ctx context.Context) *Listing {
 	l := &Listing{Cameras: []ListedCamera{}, Microphones: []ListedMicrophone{}, Buses: []ListedBus{}, Chips: []ListedChip{}}
-	for _, c := range h.cameras() {
-		l.Cameras = append(l.Cameras, listedCamera(c))
+	cameras := h.cameras()
+	for _, c := range cameras {
+		l.Cameras = append(l.Cameras, listedCamera(c, cameras))
 	}
 	csi, err := h.csi(ctx)
 	l.note("the cameras on the camera port cannot be listed", err)
@@ -178,10 +179,14 @@ func (l *Listing) note(what string, err error) {
 	}
 }
 
-func listedCamera(c v4l2.Info) ListedCamera {
+func listedCamera(c v4l2.Info, all []v4l2.Info) ListedCamera {
 	path := c.ID
 	if path == "" {
 		path = c.Path
+		// The socket stays too, if no other camera is in it.
+		if shared := func(o v4l2.Info) bool { return o.Bus == c.Bus && o.Path != c.Path }; c.Bus != "" && !slices.ContainsFunc(all, shared) {
+			path = c.Bus
+		}
 	}
 	out := ListedCamera{Source: "v4l2:" + paste(path), Name: c.Card, Device: c.Path, Problem: c.Problem}
 	for _, f := range c.Formats {

@@ -47,6 +47,8 @@ func full() hardware {
 				{Name: "S560"}, {Name: "Y16"},
 			}},
 			{Path: "/dev/video2", Problem: "put the user into the group video"},
+			{Path: "/dev/video4", Card: "vivid", Bus: "platform:vivid-000", Problem: "x"},
+			{Path: "/dev/video5", Card: "twin", Bus: "usb-1", Problem: "x"}, {Path: "/dev/video6", Card: "twin", Bus: "usb-1", Problem: "x"},
 		}
 	}
 	h.csi = func(context.Context) ([]libcamera.Listed, error) {
@@ -94,6 +96,12 @@ func TestDevicesAsText(t *testing.T) {
       not for sensed: S560, Y16
   v4l2:/dev/video2
       cannot be used: put the user into the group video
+  v4l2:platform:vivid-000       vivid  /dev/video4
+      cannot be used: x
+  v4l2:/dev/video5              twin
+      cannot be used: x
+  v4l2:/dev/video6              twin
+      cannot be used: x
   libcamera:1                   imx708  /base/imx708@1a
       1536x864 at 120.13
   libcamera:2                   ov5647  /base/ov5647@36
@@ -130,7 +138,7 @@ func TestListedSourcesAreUnderstood(t *testing.T) {
 	if err := json.Unmarshal([]byte(listed(t, full(), true)), &l); err != nil {
 		t.Fatal(err)
 	}
-	if len(l.Cameras) != 4 || len(l.Microphones) != 4 || len(l.Buses) != 2 || len(l.Chips) != 2 || len(l.Problems) != 1 {
+	if len(l.Cameras) != 7 || len(l.Microphones) != 4 || len(l.Buses) != 2 || len(l.Chips) != 2 || len(l.Problems) != 1 {
 		t.Fatalf("%+v", l)
 	}
 	var sources []string
