@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -269,5 +270,26 @@ func TestNewNamesTheMistake(t *testing.T) {
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error tells the password: %v", err)
 		}
+	}
+}
+
+func TestRefusalsLeaveNothingBehind(t *testing.T) {
+	broker := mqtttest.Start(t, mqtttest.Options{User: "sensed", Password: "correct horse", Quiet: true})
+	p := run(t, mqtt.Options{URL: broker.URL(), RetryFirst: time.Millisecond, RetryMax: time.Millisecond})
+	for i := range 50 {
+		p.publish(t, caption(i))
+	}
+	p.log.await(t, slog.LevelDebug, 20)
+	before := runtime.NumGoroutine()
+	p.log.await(t, slog.LevelDebug, 320)
+	// Paho's goroutines end a moment after their connection.
+	for limit := time.Now().Add(mqtttest.Patience); runtime.NumGoroutine() > before+10; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			b := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines after 20 refusals, %d after 320:\n%s", before, runtime.NumGoroutine(), b[:runtime.Stack(b, true)])
+		}
+	}
+	if s := p.Stats(); s.Waiting() != 50 || s.Dropped() != 0 || s.Outbox.Memory > 1<<20 {
+		t.Errorf("%+v", s)
 	}
 }
