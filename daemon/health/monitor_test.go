@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"encoding/json"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -16,19 +17,18 @@ import (
 // bench is a monitor of a board and parts that a test can change.
 type bench struct {
 	m    *Monitor
-	root fstest.MapFS
+	root *changing
 
-	mu     sync.Mutex
-	parts  Parts
-	sent   []Snapshot
-	sentAt []time.Time
-	hangs  []string
-	looks  int
+	mu    sync.Mutex
+	parts Parts
+	sent  []Snapshot
+	hangs []string
+	looks int
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{root: fstest.MapFS{}}
+	b := &bench{root: &changing{files: fstest.MapFS{}}}
 	b.temperature("50000")
 	b.parts = Parts{
 		Node: "porch", Model: Model{Name: "tiny", Kernels: "scalar"}, Broker: Broker{Address: "mqtt://b", Connected: true},
@@ -50,7 +50,7 @@ func newBench(t *testing.T) *bench {
 			}
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.sent, b.sentAt = append(b.sent, s), append(b.sentAt, time.Now())
+			b.sent = append(b.sent, s)
 		},
 		Looked: func(_ Snapshot, hangs []string) {
 			b.mu.Lock()
@@ -67,7 +67,26 @@ func newBench(t *testing.T) *bench {
 
 // temperature is in thousandths of a degree, as the kernel writes it.
 func (b *bench) temperature(milli string) {
-	b.root["sys/class/thermal/thermal_zone0/temp"] = &fstest.MapFile{Data: []byte(milli)}
+	b.root.put("sys/class/thermal/thermal_zone0/temp", milli)
+}
+
+// changing is a file system that a test changes while it is read.
+type changing struct {
+	mu    sync.Mutex
+	files fstest.MapFS
+}
+
+func (c *changing) put(name, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.files[name] = &fstest.MapFile{Data: []byte(text)}
+}
+
+// Open opens a file as it is now.
+func (c *changing) Open(name string) (fs.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.files.Open(name)
 }
 
 func (b *bench) change(f func(*Parts)) {
@@ -76,10 +95,17 @@ func (b *bench) change(f func(*Parts)) {
 	f(&b.parts)
 }
 
-func (b *bench) count() int {
+func (b *bench) looked() (looks int, hangs []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.sent)
+	return b.looks, b.hangs
+}
+
+// published returns what was, and the newest of it.
+func (b *bench) published() (n int, last Snapshot) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.sent), b.sent[len(b.sent)-1]
 }
 
 // TestMonitorPublishes: at once when something changes that matters, else once a
@@ -92,22 +118,22 @@ func TestMonitorPublishes(t *testing.T) {
 		go b.m.Run(ctx)
 		wait := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
 		wait(time.Second)
-		if n := b.count(); n != 1 {
+		if n, _ := b.published(); n != 1 {
 			t.Fatalf("%d snapshots at first", n)
 		}
 		wait(54 * time.Second)
 		b.change(func(p *Parts) { p.Queue.Answered++ })
-		if n := b.count(); n != 1 {
+		if n, _ := b.published(); n != 1 {
 			t.Errorf("nothing has changed that matters, but %d were sent", n)
 		}
 		wait(10 * time.Second)
-		if n := b.count(); n != 2 || b.sent[1].Queue.Answered != 1 || b.sent[1].Uptime != 60 {
-			t.Errorf("after a minute: %d snapshots, %+v", n, b.sent)
+		if n, last := b.published(); n != 2 || last.Queue.Answered != 1 || last.Uptime != 60 {
+			t.Errorf("after a minute: %d snapshots, %+v", n, last)
 		}
 		b.change(func(p *Parts) { p.Sources[0].State, p.Sources[0].Why = "lost", "it was pulled out" })
 		wait(Tick)
-		last := b.sent[b.count()-1]
-		if n := b.count(); n != 3 || !slices.Equal(last.Problems, []string{"source door is lost: it was pulled out"}) {
+		n, last := b.published()
+		if n != 3 || !slices.Equal(last.Problems, []string{"source door is lost: it was pulled out"}) {
 			t.Errorf("%d snapshots, problems %q", n, last.Problems)
 		}
 		b.change(func(p *Parts) {
@@ -115,15 +141,16 @@ func TestMonitorPublishes(t *testing.T) {
 			p.Outbox.Problem = "the disk is full"
 		})
 		wait(Tick)
-		last = b.sent[b.count()-1]
-		if n := b.count(); n != 4 || len(last.Problems) != 3 {
+		if n, last = b.published(); n != 4 || len(last.Problems) != 3 {
 			t.Errorf("%d snapshots, problems %q", n, last.Problems)
 		}
+		b.mu.Lock()
 		for _, s := range b.sent {
 			if s.Sources[0].Last != "" || s.Sources[0].LastAt != "" {
 				t.Errorf("words are published: %+v", s.Sources[0])
 			}
 		}
+		b.mu.Unlock()
 		if s := b.m.Snapshot(); s.Sources[0].Last != "A bus." {
 			t.Errorf("words are not shown to who asks at the board: %+v", s.Sources[0])
 		}
@@ -183,13 +210,13 @@ func TestMonitorSeesWhatHangs(t *testing.T) {
 		go b.m.Run(ctx)
 		time.Sleep(58 * time.Second)
 		synctest.Wait()
-		if b.looks != 30 || len(b.hangs) != 0 {
-			t.Errorf("%d looks, %q", b.looks, b.hangs)
+		if looks, hangs := b.looked(); looks != 30 || len(hangs) != 0 {
+			t.Errorf("%d looks, %q", looks, hangs)
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if len(b.hangs) != 1 {
-			t.Errorf("%q", b.hangs)
+		if _, hangs := b.looked(); len(hangs) != 1 {
+			t.Errorf("%q", hangs)
 		}
 		if p := b.m.Snapshot().Problems; len(p) != 1 || !strings.Contains(p[0], "the model has not moved") {
 			t.Errorf("%q", p)

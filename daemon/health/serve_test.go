@@ -170,7 +170,7 @@ func TestServeMetrics(t *testing.T) {
 // full is a bench whose parts have something of everything.
 func full(t *testing.T) *bench {
 	b := newBench(t)
-	b.root["sys/devices/platform/soc/soc:firmware/get_throttled"] = b.root["sys/class/thermal/thermal_zone0/temp"]
+	b.root.put("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")
 	b.change(func(p *Parts) {
 		p.Model.Quant = "Q4_0"
 		p.Queue = Queue{Waiting: 2, Answered: 30, Failed: 1, Drops: []Drop{{"door", "caption", "it waited too long for the model", 4}, {"hall \"x\"", "s", "b", 1}}}
