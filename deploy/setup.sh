@@ -36,6 +36,13 @@ program:aarch64-linux-gnu-gcc   gcc-aarch64-linux-gnu     compiles the kernels f
 header64:stdlib.h               libc6-dev-arm64-cross     the C library for that
 program:qemu-aarch64            qemu-user                 runs the tests of the kernels as a Raspberry Pi
 program:systemd-analyze         systemd                   checks the unit
+program:qemu-system-x86_64      qemu-system-x86           boots the guest with cameras, a sound card and pins
+program:debootstrap             debootstrap               makes that guest
+program:mke2fs                  e2fsprogs                 its disk
+program:depmod                  kmod                      its kernel modules
+program:make                    make                      compiles the one that Debian leaves out
+program:xz                      xz-utils                  unpacks its kernel
+file:/usr/lib/*/libelf.so.1     libelf1                   checks that module
 '
 
 # present KIND:WHAT says whether a need is there.

@@ -5,7 +5,8 @@
 #   bash deploy/test.sh             everything
 #   bash deploy/test.sh STEP...     some steps (the names are at the end of this file)
 #
-# FUZZTIME (3s) is how long each fuzz test looks for new inputs.
+# FUZZTIME (3s) is how long each fuzz test looks for new inputs. SENSED_VM is the
+# folder that keeps the guest of the step devices, which takes two minutes to make.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 source deploy/setup.sh
@@ -27,14 +28,14 @@ format() {
 		return 1
 	fi
 	local script
-	for script in deploy/*.sh .ci/run; do
+	for script in deploy/*.sh deploy/vm/*.sh .ci/run; do
 		bash -n "$script" || return 1
 	done
 }
 
 # vet: both builds, with the C kernels and without, and the Raspberry Pi's.
 vet() {
-	CGO_ENABLED=1 go vet ./... || return 1
+	CGO_ENABLED=1 go vet -tags guest ./... || return 1
 	CGO_ENABLED=0 go vet ./... || return 1
 	CGO_ENABLED=0 GOARCH=arm64 go vet ./... || return 1
 }
@@ -104,6 +105,20 @@ build() {
 # boards: the program itself, as the processors of Raspberry Pis, on recorded cases.
 boards() { bash deploy/qemu.sh; }
 
+# devices: the tests of real devices, in a guest that has them (deploy/docs/guest.md).
+devices() {
+	local share=$work/guest package
+	for package in devices/v4l2 devices/portaudio devices/gpio daemon/sensed; do
+		mkdir -p "$share/$package"
+		go test -c -tags guest -o "$share/$package/guest.test" "./$package" || return 1
+	done
+	mkdir -p "$share/deploy/models/tiny"
+	cp -r deploy/models/tiny/samples "$share/deploy/models/tiny/" || return 1
+	cp deploy/vm/devices.sh "$share/" || return 1
+	chmod -R a+rX "$work" # a test there is run by nobody
+	bash deploy/vm/vm.sh run -t 600 "$share" bash devices.sh
+}
+
 failed=()
 step() {
 	local start=$SECONDS
@@ -116,7 +131,7 @@ step() {
 	fi
 }
 
-steps=(format vet build unit reference race sanitize fuzz arm64 boards)
+steps=(format vet build unit reference race sanitize fuzz arm64 boards devices)
 for name in "$@"; do
 	if [[ " ${steps[*]} " != *" $name "* ]]; then
 		echo "There is no step $name. There are: ${steps[*]}" >&2

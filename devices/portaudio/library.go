@@ -212,5 +212,8 @@ func (r *running) end() error {
 	<-r.ended
 	// A stream that has failed cannot be stopped, only closed.
 	err := r.stream.Close()
+	if err != nil {
+		err = closePulled(r.stream)
+	}
 	return errors.Join(err, pa.Terminate())
 }

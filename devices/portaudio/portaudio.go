@@ -131,7 +131,7 @@ func List(ctx context.Context, timeout time.Duration) ([]Device, error) {
 // "", else one of exactly this name, else the first that has it in its name.
 func choose(found []Device, pattern string) (int, error) {
 	if len(found) == 0 {
-		return 0, fmt.Errorf("%w: no microphone is connected", devices.ErrAbsent)
+		return 0, fmt.Errorf("%w: no microphone is connected, or another program uses it (fuser -v /dev/snd/* names that)", devices.ErrAbsent)
 	}
 	var names []string
 	part := -1
@@ -150,7 +150,7 @@ func choose(found []Device, pattern string) (int, error) {
 	case pattern == "":
 		return 0, fmt.Errorf("%w: the system has no default microphone; name one of %s", devices.ErrAbsent, strings.Join(names, ", "))
 	}
-	return 0, fmt.Errorf("%w: no microphone has %q in its name; there are %s", devices.ErrAbsent, pattern, strings.Join(names, ", "))
+	return 0, fmt.Errorf("%w: no microphone has %q in its name; one that another program uses does not show (fuser -v /dev/snd/* names that program); there are %s", devices.ErrAbsent, pattern, strings.Join(names, ", "))
 }
 
 var (
