@@ -150,7 +150,7 @@ func choose(found []Device, pattern string) (int, error) {
 	case pattern == "":
 		return 0, fmt.Errorf("%w: the system has no default microphone; name one of %s", devices.ErrAbsent, strings.Join(names, ", "))
 	}
-	return 0, fmt.Errorf("%w: no microphone has %q in its name; one that another program uses does not show (fuser -v /dev/snd/* names that program); there are %s", devices.ErrAbsent, pattern, strings.Join(names, ", "))
+	return 0, fmt.Errorf("%w: no microphone has %q in its name; there are %s; one that another program uses does not show (fuser -v /dev/snd/* names the program)", devices.ErrAbsent, pattern, strings.Join(names, ", "))
 }
 
 var (
