@@ -27,7 +27,7 @@ var sayings = []struct{ voice, text string }{
 }
 
 // speak lets espeak-ng say each text and returns them at 16 kHz.
-func speak(t *testing.T) [][]float32 {
+func speak(t testing.TB) [][]float32 {
 	t.Helper()
 	var clips [][]float32
 	for i, s := range sayings {
@@ -36,7 +36,7 @@ func speak(t *testing.T) [][]float32 {
 	return clips
 }
 
-func say(t *testing.T, voice, text string, speed, i int) []float32 {
+func say(t testing.TB, voice, text string, speed, i int) []float32 {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), fmt.Sprintf("say%d.wav", i))
 	out, err := exec.Command("espeak-ng", "-v", voice, "-s", fmt.Sprint(speed), "-w", path, text).CombinedOutput()
