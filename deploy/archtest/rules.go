@@ -42,7 +42,7 @@ var arrows = []arrow{
 	{"devices/stream", []string{"devices", "devices/mjpeg", "devices/wave"}, "what sources that come as a stream of bytes share"},
 	{"devices/replay", []string{"devices", "devices/child", "devices/stream"}, "ffmpeg decodes clips"},
 	{"devices/libcamera", []string{"devices", "devices/child", "devices/stream"}, "rpicam-vid knows the cameras of the board"},
-	{"devices/rtsp", []string{"devices", "devices/child", "devices/stream"}, "ffmpeg speaks with network cameras"},
+	{"devices/rtsp", []string{"devices", "devices/child", "devices/stream", "devices/wave"}, "ffmpeg speaks with network cameras"},
 	{"devices/httpcam", []string{"devices", "devices/stream"}, "pictures that come over HTTP"},
 	{"devices/execpcm", []string{"devices", "devices/child", "devices/stream", "devices/wave"}, "a program that gives sound is a microphone"},
 	{"devices/v4l2", []string{"devices", "devices/mjpeg"}, "most USB cameras send JPEG pictures"},

@@ -296,8 +296,6 @@ func TestKeyFramesWhenTheyAreEnough(t *testing.T) {
 	}{
 		{Opts{FPS: 1}, true},
 		{Opts{FPS: 8}, false},
-		{Opts{Frames: Key}, true},
-		{Opts{}, false},
 	} {
 		t.Run(fmt.Sprint(tt.o.FPS, tt.o.Frames), func(t *testing.T) {
 			tt.o.URL = s.url("/h264")
@@ -313,6 +311,23 @@ func TestKeyFramesWhenTheyAreEnough(t *testing.T) {
 				t.Errorf("want key frames only: %t; there run %q", tt.keys, running)
 			}
 		})
+	}
+}
+
+func TestWhatIsDecoded(t *testing.T) {
+	for _, tt := range []struct {
+		o    Opts
+		keys bool
+		want string
+	}{
+		{Opts{}, false, "-vf select='st(0,max(ld(0),key))',scale=out_color_matrix=bt601:out_range=full,format=yuvj420p"},
+		{Opts{FPS: 3}, true, "-skip_frame nokey -max_pixels"},
+		{Opts{FPS: 3}, false, "*(isnan(prev_selected_t)+gte(t-prev_selected_t,0.250000)+lt(t,prev_selected_t))'"},
+		{Opts{Width: 640, Height: 480}, false, ":w='min(iw,640)':h='min(ih,480)':force_original_aspect_ratio=decrease"},
+	} {
+		if got := strings.Join((&Source{o: tt.o}).videoArgs(tt.keys), " "); !strings.Contains(got, tt.want) || strings.Contains(got, "nokey") != tt.keys {
+			t.Errorf("%+v, key frames only: %t: %s", tt.o, tt.keys, got)
+		}
 	}
 }
 

@@ -273,3 +273,28 @@ func TestRateIsLimited(t *testing.T) {
 		t.Error("and after that the rate is not limited")
 	}
 }
+
+// What a picture of 640x480 costs: multiplied by the pictures in a second it is
+// the share of a core that a camera takes.
+func BenchmarkPicture(b *testing.B) {
+	data := stripes(b, 640, 480)
+	var glance JPEGGlance
+	for _, bb := range []struct {
+		name string
+		f    func() error
+	}{
+		{"split", func() error { _, err := NewJPEGs(bytes.NewReader(data)).Next(make([]byte, 0, len(data))); return err }},
+		{"glance", func() error { _, err := glance.Glance(data); return err }},
+		{"whole", func() error { _, err := DecodeJPEG(data); return err }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if err := bb.f(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
