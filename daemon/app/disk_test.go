@@ -71,7 +71,7 @@ func TestDiskWritesOfAnHour(t *testing.T) {
 			t.Setenv("HOME", home)
 			state := filepath.Join(home, "state", "outbox")
 			synctest.Test(t, func(t *testing.T) {
-				door := source("door", walks(t, 0.5), event.TaskCaption)
+				door := source("door", walks(t, 0.2), event.TaskCaption)
 				if tt.busy {
 					door.Motion, door.Again = &gate.MotionOpts{}, 10*time.Second
 				}

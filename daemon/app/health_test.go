@@ -132,8 +132,10 @@ func newShed(t *testing.T, state string, sources ...pipeline.Source) *shed {
 func (s *shed) watch(root fs.FS) {
 	s.t.Helper()
 	var err error
+	limits := health.DefaultLimits()
+	limits.Fall = 20 * time.Second // the package health tests the minute
 	s.d.monitor, err = health.NewMonitor(health.Options{
-		Board: health.NewBoard(root), Parts: s.d.parts, Publish: s.d.publishHealth, Looked: s.d.tell.looked, Log: s.d.log.Logger,
+		Limits: limits, Board: health.NewBoard(root), Parts: s.d.parts, Publish: s.d.publishHealth, Looked: s.d.tell.looked, Log: s.d.log.Logger,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -194,7 +196,7 @@ func source(name string, device func(*pipeline.Source), tasks ...event.TaskKind)
 func TestThrottledBoardShedsLoad(t *testing.T) {
 	speech := speechFolder(t)
 	synctest.Test(t, func(t *testing.T) {
-		door := source("door", walks(t, 2), event.TaskCaption, event.TaskDetect)
+		door := source("door", walks(t, 1), event.TaskCaption, event.TaskDetect)
 		door.Motion, door.Again = &gate.MotionOpts{}, 5*time.Second
 		mic, err := wave.New(wave.Opts{Paths: []string{speech}, Gap: 3 * time.Second, Realtime: true, Loop: true})
 		if err != nil {
@@ -208,14 +210,14 @@ func TestThrottledBoardShedsLoad(t *testing.T) {
 		asks := func(task string) bool {
 			return slices.ContainsFunc(s.engine.since(), func(q string) bool { return strings.HasPrefix(q, task) })
 		}
-		// reach waits until the policy is at a level, and then for two minutes, of
-		// which it returns what was asked.
+		// reach waits until the policy is at a level, and then for 45 s, of which it
+		// returns what was asked.
 		reach := func(want health.Level) map[string]bool {
 			t.Helper()
 			for range 600 {
 				if l, _ := s.d.monitor.Level(); l == want {
 					s.engine.since()
-					time.Sleep(2 * time.Minute)
+					time.Sleep(45 * time.Second)
 					kinds := map[string]bool{}
 					for _, q := range s.engine.since() {
 						kinds[q] = true
@@ -251,11 +253,11 @@ func TestThrottledBoardShedsLoad(t *testing.T) {
 		if snap := s.d.monitor.Snapshot(); snap.Load.Name != "nothing" || len(snap.Problems) == 0 || snap.Board.Power == nil {
 			t.Errorf("%+v", snap)
 		}
-		// Back: speech first, then boxes, then captions; each level lasts a minute.
+		// Back: speech first, then boxes, then captions.
 		s.throttled("50000")
 		s.engine.since()
 		var order []string
-		for range 600 {
+		for range 180 {
 			time.Sleep(time.Second)
 			for _, q := range s.engine.since() {
 				if !slices.Contains(order, q) {
@@ -293,7 +295,7 @@ func speechFolder(t *testing.T) string {
 // TestWatchdogIsNotFedWhileTheModelHangs, and is fed while a source is absent.
 func TestWatchdogIsNotFedWhileTheModelHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		door := source("door", walks(t, 1), event.TaskCaption)
+		door := source("door", walks(t, 0.2), event.TaskCaption)
 		door.Always = true
 		gone, err := makeDevice(parseConfig(t, "sources: [{name: x, source: \"v4l2:/dev/video-that-is-not-there\", tasks: [{kind: caption}]}]").Sources[0].Device, slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -314,7 +316,7 @@ func TestWatchdogIsNotFedWhileTheModelHangs(t *testing.T) {
 				s.drain()
 			}
 		}()
-		for range 20 {
+		for range 10 { // longer than anybody's patience
 			time.Sleep(time.Minute)
 			if !fed() {
 				t.Fatal("all is well, but the watchdog is not fed")
