@@ -75,7 +75,7 @@ func TestStatusOfARunningDaemon(t *testing.T) {
 	s := awaitStatus(t, p, "an answer", func(s health.Snapshot) bool {
 		return s.Queue.Answered > 0 && s.Broker.Connected && s.Broker.Delivered > 0 && s.Speed.TokensPerSecond > 0
 	})
-	if s.Node != "porch" || s.Model.Name == "" || s.Model.Kernels == "" || s.Program == "" || s.Uptime < 0 || s.Events.Published == 0 {
+	if s.Node != "porch" || s.Model.Name == "" || s.Model.Kernels == "" || s.Model.Quant == "" || s.Program == "" || s.Uptime < 0 || s.Events.Published == 0 {
 		t.Errorf("%+v", s)
 	}
 	if b := s.Board; b.Temperature == nil || *b.Temperature != 84.25 || b.Power == nil || !b.Power.UnderVoltage || !b.Power.Throttled || !b.Power.ThrottledOccurred || b.Power.Capped {
