@@ -10,6 +10,8 @@ import (
 	"image/jpeg"
 	"io"
 	"log/slog"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -277,7 +279,19 @@ func TestRateIsLimited(t *testing.T) {
 // What a picture of 640x480 costs: multiplied by the pictures in a second it is
 // the share of a core that a camera takes.
 func BenchmarkPicture(b *testing.B) {
-	data := stripes(b, 640, 480)
+	img := image.NewYCbCr(image.Rect(0, 0, 640, 480), image.YCbCrSubsampleRatio420)
+	noise := rand.New(rand.NewPCG(1, 2))
+	for y := range 480 {
+		for x := range 640 { // waves, edges and the noise of a camera
+			img.Y[img.YOffset(x, y)] = uint8(100 + 40*math.Sin(float64(x)/17)*math.Cos(float64(y)/23) + float64(x/80%2*40) + 4*noise.NormFloat64())
+			img.Cb[img.COffset(x, y)], img.Cr[img.COffset(x, y)] = uint8(128+x/16), uint8(128-y/16)
+		}
+	}
+	var coded bytes.Buffer
+	if err := jpeg.Encode(&coded, img, &jpeg.Options{Quality: 85}); err != nil {
+		b.Fatal(err)
+	}
+	data := coded.Bytes()
 	var glance JPEGGlance
 	for _, bb := range []struct {
 		name string
