@@ -152,9 +152,6 @@ func TestListedSourcesAreUnderstood(t *testing.T) {
 		sources = append(sources, "lepton:"+b.Option, "arducam:"+b.Option)
 	}
 	for _, s := range sources {
-		if strings.HasPrefix(s, "libcamera:") {
-			continue // its package tests its sources
-		}
 		c, err := config.Parse("test.yaml", []byte("sources: [{name: s, source: \""+s+"\"}]"))
 		plain, err2 := config.Parse("test.yaml", []byte("sources:\n  - name: s\n    source: "+s+"\n"))
 		if err != nil || err2 != nil {
