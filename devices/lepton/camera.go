@@ -17,9 +17,9 @@ const (
 	idle = 200 * time.Millisecond
 	// pause is waited when there was nothing; 61 packets come within 9 ms.
 	pause = time.Millisecond
-	// lostPlace is how long no run may come, and patience how many packets in a
+	// lostPlace is how long no run may come (a 2.x sends one in 38 ms), and patience how many packets in a
 	// row may be broken, before the module has lost its place.
-	lostPlace = 500 * time.Millisecond
+	lostPlace = 150 * time.Millisecond
 	patience  = 3 * packetsInRun
 )
 
@@ -47,10 +47,14 @@ func (d *Dev) Next(ctx context.Context) (devices.Frame, error) {
 		if now.Sub(whole) > lostPlace || d.stream.damaged > patience {
 			d.o.Log.Debug("reading starts anew", "camera", d.name, "damaged", d.stream.damaged)
 			d.stream.restart()
-			d.rest, d.resync, whole = nil, true, now
+			d.rest, d.resync = nil, true
 		}
+		anew := d.resync
 		if err := d.read(ctx); err != nil {
 			return devices.Frame{}, d.fail(err)
+		}
+		if anew {
+			whole = d.lastRead // the time counts from here
 		}
 		if f, ok := d.look(); ok {
 			return f, nil

@@ -143,13 +143,19 @@ func TestFrameBelongsToItsReader(t *testing.T) {
 // A consumer that is slow makes the module lose its place; the camera finds it
 // again and does not deliver rubbish.
 func TestSlowConsumer(t *testing.T) {
-	for _, wide := range []bool{false, true} {
+	for _, kind := range []struct{ wide, mute bool }{{false, false}, {false, true}, {true, false}, {true, true}} {
+		wide := kind.wide
 		m := newModule(devicetest.NewClock(epoch), wide)
+		m.mute = kind.mute
 		d := open(t, m, Opts{})
 		for _, slow := range []time.Duration{0, 20, 60, 100, 150, 190, 1000, 3600_000} {
+			began := m.clock.Now()
 			f, err := d.Next(t.Context())
 			if err != nil {
-				t.Fatalf("wide %t, after %v: %v", wide, slow*time.Millisecond, err)
+				t.Fatalf("%+v, before %v: %v", kind, slow*time.Millisecond, err)
+			}
+			if took := m.clock.Now().Sub(began); took > 600*time.Millisecond && f.Seq > 1 {
+				t.Errorf("%+v, before %v: a picture took %v", kind, slow*time.Millisecond, took)
 			}
 			checkThermal(t, f.Thermal, f.Image.Bounds().Size())
 			if late := m.clock.Now().Sub(f.Time); late != 0 {

@@ -24,6 +24,7 @@ type module struct {
 
 	// Faults.
 	freeze  bool             // the same picture for ever
+	mute    bool             // sends nothing when it has lost its place, else rubbish
 	line    func(p []byte)   // what the wire does to each packet
 	spiErr  error            // of each transfer
 	i2cErr  error            // of each transfer
@@ -102,6 +103,9 @@ func (m *module) packet(b []byte) {
 	switch {
 	case m.lost && now.Sub(m.last) >= 185*time.Millisecond:
 		m.lost, m.run, m.pos = false, run, packetsInRun // from the next run on
+	case m.lost && m.mute:
+		discard(b)
+		return
 	case m.lost:
 		for i := range b {
 			b[i] = byte(i*7 + run)
