@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"sensed/daemon/config"
 	"sensed/daemon/event"
@@ -31,6 +32,7 @@ func sources(c *config.Config, log *slog.Logger) ([]pipeline.Source, error) {
 			Tasks:    tasks(s.Tasks),
 			Blackout: polygons(s.Blackout),
 			Motion:   motionOpts(s.Gate.Motion), Speech: speechOpts(s.Gate.Speech),
+			Levels: levels,
 			Always: s.Gate.Always, Lossless: s.Device.Bool("lossless"), Image: s.Image,
 		}
 		if s.Gate.Motion != nil {
@@ -55,6 +57,9 @@ func tasks(configured []config.Task) []pipeline.Task {
 	}
 	return out
 }
+
+// levels is how often the loudness of a microphone is published.
+const levels = 10 * time.Second
 
 // least stands for a configured zero where zero means the default.
 const least = 1e-9

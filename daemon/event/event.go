@@ -92,6 +92,10 @@ type Event struct {
 	// Level is the loudness of a sound in dBFS, or the moving share of the
 	// picture (0..1) of a motion.
 	Level *float64 `json:"level,omitempty"`
+	// Peak and Floor go with the Level of events of kind level: the loudest
+	// sample and the quietest tenth of a second, in dBFS.
+	Peak  *float64 `json:"peak,omitempty"`
+	Floor *float64 `json:"floor,omitempty"`
 	// Duration of the speech, the sound or the motion, in seconds.
 	Duration float64 `json:"duration_s,omitempty"`
 	// Text is the caption, the transcript or the answer.

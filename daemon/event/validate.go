@@ -122,8 +122,10 @@ func (e *Event) validateThings() error {
 }
 
 func (e *Event) validateNumbers() error {
-	if e.Level != nil && !finite(*e.Level) {
-		return fmt.Errorf("level is %v", *e.Level)
+	for name, v := range map[string]*float64{"level": e.Level, "peak": e.Peak, "floor": e.Floor} {
+		if v != nil && !finite(*v) {
+			return fmt.Errorf("%s is %v", name, *v)
+		}
 	}
 	if !finite(e.Duration) || e.Duration < 0 {
 		return fmt.Errorf("duration_s is %v", e.Duration)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ type ear struct {
 	s        *source
 	settings *Settings    // as they were adopted
 	speech   *gate.Speech // nil: speech is not listened for
+	// meter measures the loudness; nil: it is not published.
+	meter *gate.Meter
 	// onset is the announced utterance of which no segment came yet, parts the
 	// one of which the last part did not.
 	onset, parts utterance
@@ -61,6 +64,12 @@ func (s *source) listen(ctx context.Context) (err error) {
 	if err := e.adopt(); err != nil {
 		return err
 	}
+	if s.Levels > 0 {
+		var err error
+		if e.meter, err = gate.NewMeter(s.Levels); err != nil {
+			return err
+		}
+	}
 	mic, err := s.OpenMicrophone(ctx)
 	if err != nil {
 		return err
@@ -90,6 +99,11 @@ func (s *source) listen(ctx context.Context) (err error) {
 
 // hear takes a chunk.
 func (e *ear) hear(c devices.PCM) {
+	if e.meter != nil {
+		if l, ok := e.meter.Push(c.Time, c.Samples); ok {
+			e.tell(l)
+		}
+	}
 	if e.speech != nil {
 		e.heard(e.speech.Push(c.Time, c.Samples, c.Name))
 		e.follow(len(c.Samples))
@@ -109,6 +123,15 @@ func (e *ear) hear(c devices.PCM) {
 	}
 	e.collect(c)
 }
+
+// tell publishes how loud it was.
+func (e *ear) tell(l gate.Loudness) {
+	mean, peak, floor := tenth(l.Mean), tenth(l.Peak), tenth(l.Floor)
+	e.s.p.publish(event.Event{ID: e.s.p.opts.NewID(), Kind: event.Level, Source: e.s.Name, Time: l.Time, Level: &mean, Peak: &peak, Floor: &floor})
+}
+
+// tenth rounds to a decimal: nobody hears more.
+func tenth(x float64) float64 { return math.Round(10*x) / 10 }
 
 // flush ends the sound.
 func (e *ear) flush() {
@@ -192,7 +215,7 @@ func (e *ear) silence(g gate.Segment) {
 	end := g.Start.Add(time.Duration(len(g.Samples)) * time.Second / devices.SampleRate)
 	e.s.p.publish(event.Event{
 		ID: e.parts.id, Kind: event.Sound, Source: e.s.Name, Time: end,
-		Status: event.Done, Active: &over, Duration: max(0, end.Sub(e.parts.at).Seconds()),
+		Status: event.Done, Active: &over, Duration: max(0, end.Sub(e.parts.at).Round(time.Millisecond).Seconds()),
 	})
 }
 

@@ -180,3 +180,20 @@ func badMotion(cam openCamera) Source {
 func badSpeech(mic openMicrophone) Source {
 	return Source{Name: "a", OpenMicrophone: mic, Speech: &gate.SpeechOpts{Sensitivity: 2}}
 }
+
+// The loudness is published at its pace, whether or not anybody speaks.
+func TestLevelsArePublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &opener{t: t, scripts: [][]step{chunks("", append(silence(6), voice(6)...))}}
+		b := run(t, Options{Sources: []Source{{Name: "hall", OpenMicrophone: o.microphone, Levels: 4 * second}}})
+		after(20 * second)
+		b.quiet()
+		got := b.pub.all(event.Level)
+		if len(got) != 3 {
+			t.Fatalf("%d levels of twelve seconds, want 3", len(got))
+		}
+		if quiet, loud := got[0], got[2]; *quiet.Level > -60 || *quiet.Floor > -60 || *loud.Level < -40 || *loud.Peak < *loud.Level || *loud.Floor > *loud.Level {
+			t.Errorf("levels %v %v %v, then %v %v %v", *quiet.Level, *quiet.Peak, *quiet.Floor, *loud.Level, *loud.Peak, *loud.Floor)
+		}
+	})
+}

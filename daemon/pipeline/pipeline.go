@@ -80,6 +80,8 @@ type Source struct {
 	// only at their pace, at a trigger, or always.
 	Motion *gate.MotionOpts
 	Speech *gate.SpeechOpts
+	// Levels says how often the loudness of a microphone is published; zero never.
+	Levels time.Duration
 	// Again asks again and again while a motion lasts, at most this often; zero
 	// asks once for each motion.
 	Again time.Duration
@@ -275,6 +277,11 @@ func (s Source) check() error {
 	}
 	if s.Motion != nil {
 		if _, err := gate.NewMotion(*s.Motion); err != nil {
+			return err
+		}
+	}
+	if s.Levels != 0 {
+		if _, err := gate.NewMeter(s.Levels); err != nil {
 			return err
 		}
 	}
