@@ -25,6 +25,14 @@ var ErrRestart = errors.New("a restart was asked for")
 // wait for the model and the model may take together.
 const commandPatience = 8 * time.Minute
 
+// Node is the name of the node at present; see [command.Worker].
+func (d *daemon) Node() string {
+	if now := d.now.Load(); now != nil {
+		return now.config.Node
+	}
+	return d.first.Node
+}
+
 // Work does what a request asks; see [command.Worker].
 func (d *daemon) Work(ctx context.Context, r command.Request) command.Reply {
 	ctx, cancel := context.WithTimeout(ctx, commandPatience)
@@ -231,6 +239,9 @@ func (d *daemon) newSwitchboard(c *config.Config, p *pipeline.Pipeline, out *mqt
 	b := &switchboard{
 		Board:  command.NewBoard(command.Specs(controllable(c)), d.store.Saved()),
 		config: c, pipeline: p, publisher: out, gallery: g, store: d.store, log: d.log.Logger,
+	}
+	if before := d.now.Load(); before != nil && before.switches != nil && before.publisher == out {
+		b.replace(before.switches)
 	}
 	return b, b.begin()
 }

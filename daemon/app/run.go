@@ -114,7 +114,7 @@ func Run(ctx context.Context, o RunOptions) error {
 	d.model = health.Model{Name: engine.Model(), File: c.Model.Text, Kernels: Kernels()}
 	d.store = command.OpenStore(stateFile("switches.json"), log.Logger)
 	defer inBackground(d.store.Run)()
-	d.center = command.NewCenter(c.Node, d)
+	d.center = command.NewCenter(d)
 	d.serving, d.restart = context.WithCancelCause(ctx)
 	defer d.commands.Wait()
 	defer d.restart(nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -14,13 +15,14 @@ import (
 // Worker does what a checked request asks. It fills in what it knows of the
 // reply, and returns soon after ctx ends.
 type Worker interface {
+	// Node is the name of the node, for replies.
+	Node() string
 	Work(ctx context.Context, r Request) Reply
 }
 
 // Center takes requests from wherever they come, bounds how many, and answers
 // each once. Its methods may be called from any goroutine.
 type Center struct {
-	node   string
 	worker Worker
 
 	mu     sync.Mutex
@@ -29,18 +31,11 @@ type Center struct {
 	atWork int
 }
 
-// NewCenter returns a center of a node.
-func NewCenter(node string, w Worker) *Center { return &Center{node: node, worker: w} }
+// NewCenter returns a center that lets w do what is asked.
+func NewCenter(w Worker) *Center { return &Center{worker: w} }
 
-// Admit counts something that is asked and is no request, such as a switch that
-// is set. An error says that it is too much; answer then tells whether that is
-// worth a reply.
-func (c *Center) Admit() (answer bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.admit()
-}
-
+// admit counts a request; the lock is held. An error says that it is too much,
+// and answer whether that is worth a reply.
 func (c *Center) admit() (answer bool, err error) {
 	switch c.limit.judge(time.Now()) {
 	case accept:
@@ -48,7 +43,7 @@ func (c *Center) admit() (answer bool, err error) {
 	case refuse:
 		return true, fmt.Errorf("too much is asked: %d at once, and one each %v after that", burst, pace)
 	}
-	return false, fmt.Errorf("too much is asked")
+	return false, errors.New("far too much is asked")
 }
 
 // Do answers a request; err is what [Parse] said of it. ok is false when there
@@ -67,7 +62,7 @@ func (c *Center) Do(ctx context.Context, r Request, err error) (reply Reply, ok 
 		defer done()
 		reply = c.worker.Work(ctx, r)
 	}
-	reply.Version, reply.ID, reply.Command, reply.Node = event.Version, r.ID, r.Command, c.node
+	reply.Version, reply.ID, reply.Command, reply.Node = event.Version, r.ID, r.Command, c.worker.Node()
 	if reply.Time.IsZero() {
 		reply.Time = began
 	}

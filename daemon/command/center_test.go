@@ -14,6 +14,8 @@ import (
 // worker does nothing, slowly if it must.
 type worker struct{ busy chan struct{} }
 
+func (worker) Node() string { return "porch" }
+
 func (w worker) Work(ctx context.Context, r Request) Reply {
 	if w.busy != nil {
 		<-w.busy
@@ -23,7 +25,7 @@ func (w worker) Work(ctx context.Context, r Request) Reply {
 
 func TestCenterAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCenter("porch", worker{})
+		c := NewCenter(worker{})
 		r, ok := c.Do(t.Context(), Request{Command: Describe, ID: "1", Source: "door"}, nil)
 		if !ok || r.Version != event.Version || r.ID != "1" || r.Command != Describe || r.Node != "porch" || r.Source != "door" || r.Status != event.Done || r.Text != "did describe" || r.Time.IsZero() {
 			t.Errorf("%+v", r)
@@ -44,7 +46,7 @@ func TestCenterAnswers(t *testing.T) {
 
 func TestCenterIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := NewCenter("porch", worker{})
+		c := NewCenter(worker{})
 		count := func(n int) (done, refused, ignored int) {
 			for range n {
 				r, ok := c.Do(t.Context(), Request{Command: Describe}, nil)
@@ -70,16 +72,13 @@ func TestCenterIsBounded(t *testing.T) {
 				time.Sleep(20 * time.Second)
 			}
 		}
-		if answer, err := c.Admit(); !answer || err != nil {
-			t.Errorf("later: %t, %v", answer, err)
-		}
 	})
 }
 
 func TestCenterDoesNotDoEverythingAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		busy := make(chan struct{})
-		c := NewCenter("porch", worker{busy})
+		c := NewCenter(worker{busy})
 		for range maxAtWork {
 			go c.Do(t.Context(), Request{Command: Ask}, nil)
 		}

@@ -172,13 +172,22 @@ type Board struct {
 
 	mu     sync.Mutex
 	values map[string]string // by name
+	others map[string]string // that were saved of switches which are not here
 }
 
-// NewBoard returns a board on which the switches stand as they were saved. What
-// was saved of switches that are not there any more, or a value that one cannot
-// have any more, is left out.
+// maxOthers bounds what is kept of switches that are not there.
+const maxOthers = 256
+
+// NewBoard returns a board on which the switches stand as they were saved. A value
+// that a switch cannot have any more is left out. What was saved of switches that
+// are not there is kept: a camera that was off is off when it comes back.
 func NewBoard(specs []Spec, saved map[string]string) *Board {
-	b := &Board{specs: specs, values: map[string]string{}}
+	b := &Board{specs: specs, values: map[string]string{}, others: map[string]string{}}
+	for name, v := range saved {
+		if len(b.others) < maxOthers && !slices.ContainsFunc(specs, func(s Spec) bool { return s.name() == name }) {
+			b.others[name] = v
+		}
+	}
 	for _, s := range specs {
 		b.values[s.name()] = s.Default
 		if v, ok := saved[s.name()]; ok {
@@ -237,5 +246,6 @@ func (b *Board) Saved() map[string]string {
 			delete(out, s.name())
 		}
 	}
+	maps.Copy(out, b.others)
 	return out
 }

@@ -100,6 +100,9 @@ func TestBoardIsSavedAndReadBack(t *testing.T) {
 	if strange.Value("door", Camera) != On || strange.Value("door", Interval) != "7" || strange.Value("attic", Camera) != "" {
 		t.Errorf("%+v", strange.Settings())
 	}
+	if strange.Saved()["attic/camera"] != "OFF" {
+		t.Errorf("a camera that is away was forgotten: %v", strange.Saved())
+	}
 }
 
 func FuzzSet(f *testing.F) {

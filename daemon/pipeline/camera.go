@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"image"
+	"math"
 	"time"
 
 	"sensed/daemon/event"
@@ -141,6 +142,7 @@ func (e *eye) look(f devices.Frame) (err error) {
 func (e *eye) announce(f devices.Frame, area float64) {
 	e.moving, e.began = true, f.Time
 	begun := true
+	area = math.Round(area*1e4) / 1e4
 	e.s.p.publish(event.Event{
 		ID: e.id, Kind: event.Motion, Source: e.s.Name, Time: f.Time, Sample: f.Name, Level: &area,
 		Status: event.Announced, Active: &begun,
@@ -156,7 +158,7 @@ func (e *eye) rest(at time.Time) {
 	over := false
 	e.s.p.publish(event.Event{
 		ID: e.id, Kind: event.Motion, Source: e.s.Name, Time: at,
-		Status: event.Done, Active: &over, Duration: max(0, at.Sub(e.began).Seconds()),
+		Status: event.Done, Active: &over, Duration: max(0, at.Sub(e.began).Round(time.Millisecond).Seconds()),
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"image/jpeg"
 	"net"
@@ -95,6 +96,7 @@ func (n *node) replies(heard []mqtttest.Message) []orders.Reply {
 	var out []orders.Reply
 	for _, m := range heard {
 		if m.Topic == "sensed/porch/answer" {
+			strictly[orders.Reply](n.t, m.Payload)
 			out = append(out, parse[orders.Reply](n.t, m.Payload))
 		}
 	}
@@ -109,6 +111,17 @@ func last(heard []mqtttest.Message, topic string) string {
 		}
 	}
 	return "(nothing)"
+}
+
+// strictly checks that a payload has nothing that its type, and so its schema,
+// does not have.
+func strictly[T any](t *testing.T, payload string) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(payload))
+	d.DisallowUnknownFields()
+	if err := d.Decode(new(T)); err != nil {
+		t.Errorf("%v in %s", err, payload)
+	}
 }
 
 // becomes waits until a topic says something last.
@@ -221,6 +234,11 @@ func (n *node) event(source string, kind event.Kind, id string) event.Event {
 // eventCopies checks that the topic for automations has what the others have.
 func (n *node) eventCopies() {
 	n.t.Helper()
+	for _, m := range n.heard.Heard() {
+		if parts := strings.Split(m.Topic, "/"); len(parts) == 4 && parts[2] != "privacy" && parts[3] != event.TopicImage {
+			strictly[event.Event](n.t, m.Payload)
+		}
+	}
 	for _, e := range events(n.t, n.heard.Heard(), "door", event.TopicEvents) {
 		original := e
 		original.EventType = ""
@@ -256,6 +274,7 @@ func TestReloadAndRestartOverMQTT(t *testing.T) {
 	}
 	n.state("gate", event.OK)
 	n.becomes("sensed/porch/gate/camera/state", orders.On)
+	n.becomes("sensed/porch/door/camera/state", "") // taken back
 
 	pid := n.cmd.Process.Pid
 	if r := n.ask(orders.Restart, `{"source":""}`); r.Status != event.Done {
@@ -358,6 +377,11 @@ func TestSwitchesOverMQTT(t *testing.T) {
 					last(heard, "sensed/porch/door/sensitivity/state") == "0.75" && last(heard, "sensed/porch/door/detection/state") == "OFF"
 			})
 			n.state("hall", event.Private)
+			for _, e := range append(events(t, n.heard.Heard(), "door", event.Status), events(t, n.heard.Heard(), "hall", event.Status)...) {
+				if e.State == event.OK {
+					t.Errorf("it was opened although that is private: %+v", e)
+				}
+			}
 			n.Say("sensed/porch/privacy/set", "OFF", false)
 			n.state("hall", event.OK)
 			n.state("door", event.Off)
