@@ -3,6 +3,7 @@ package schematest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -176,7 +177,7 @@ func (m *maker) comment(t reflect.Type, field string) string {
 		m.comments[key] = map[string]string{}
 		files, err := filepath.Glob(filepath.Join("../..", strings.TrimPrefix(t.PkgPath(), "sensed/"), "*.go"))
 		if err != nil || len(files) == 0 {
-			m.err = fmt.Errorf("the source of %v is not there: %v", t, err)
+			m.err = fmt.Errorf("the source of %v is not there: %w", t, errors.Join(err, os.ErrNotExist))
 			return ""
 		}
 		for _, file := range files {
