@@ -108,7 +108,7 @@ boards() { bash deploy/qemu.sh; }
 # devices: the tests of real devices, in a guest that has them (deploy/docs/guest.md).
 devices() {
 	local share=$work/guest package
-	for package in devices/v4l2 devices/portaudio devices/gpio daemon/sensed; do
+	for package in devices/v4l2 devices/portaudio devices/gpio daemon/app daemon/sensed; do
 		mkdir -p "$share/$package"
 		go test -c -tags guest -o "$share/$package/guest.test" "./$package" || return 1
 	done
