@@ -128,7 +128,11 @@ func parseDevice(s string) (d Device, what, hint string) {
 	}
 	sch, ok := known[head]
 	if !ok {
-		return d, fmt.Sprintf("%q is no kind of device", head), suggest(head, names)
+		hint, list := suggest(head, names), "possible are "+strings.Join(names, ", ")
+		if hint != list {
+			hint += " " + list
+		}
+		return d, fmt.Sprintf("%q is no kind of device", head), hint
 	}
 	d.Scheme = head
 	if sch.list {

@@ -59,7 +59,7 @@ func TestParseDeviceErrors(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                                   "does not begin with a kind of device",
 		"replay":                             "does not begin with a kind of device",
-		"rplay:/x":                           `"rplay" is no kind of device; did you mean "replay"?`,
+		"rplay:/x":                           `"rplay" is no kind of device; did you mean "replay"? possible are arducam, exec, file, http, https, lepton, libcamera, portaudio, replay, rtsp, scene, v4l2, wav`,
 		"replay:":                            "replay: has no path; write a folder of pictures",
 		"replay:/%zz":                        "wrong percent sign; write %25 for %",
 		"replay:/%00":                        "the path has a zero byte",

@@ -294,18 +294,13 @@ func TestKeyFramesWhenTheyAreEnough(t *testing.T) {
 		o    Opts
 		keys bool
 	}{
-		{Opts{FPS: 1}, true},
-		{Opts{FPS: 8}, false},
+		{Opts{FPS: 0.25}, true},
+		{Opts{FPS: 120}, false},
 	} {
 		t.Run(fmt.Sprint(tt.o.FPS, tt.o.Frames), func(t *testing.T) {
 			tt.o.URL = s.url("/h264")
 			cam := open(t, tt.o)
 			defer cam.Close()
-			f, err := cam.Next(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkBars(t, f.Image)
 			running := children(t, "ffmpeg")
 			if len(running) != 1 || strings.Contains(running[0], "-skip_frame nokey") != tt.keys {
 				t.Errorf("want key frames only: %t; there run %q", tt.keys, running)
