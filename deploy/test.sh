@@ -112,6 +112,7 @@ devices() {
 		mkdir -p "$share/$package"
 		go test -c -tags guest -o "$share/$package/guest.test" "./$package" || return 1
 	done
+	bash deploy/build.sh "$share/daemon/sensed/sensed" || return 1
 	mkdir -p "$share/deploy/models/tiny"
 	cp -r deploy/models/tiny/samples "$share/deploy/models/tiny/" || return 1
 	cp deploy/vm/devices.sh "$share/" || return 1
