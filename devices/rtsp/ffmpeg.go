@@ -78,9 +78,9 @@ func (s *Source) videoArgs(keys bool) []string {
 	}
 	// What comes before the first key frame is differences to nothing.
 	choose := "st(0,max(ld(0),key))"
-	if s.o.FPS > 0 { // a little faster than wanted: the last choice is by the clock of this board
-		every := strconv.FormatFloat(0.75/s.o.FPS, 'f', 6, 64)
-		choose += "*(isnan(prev_selected_t)+gte(t-prev_selected_t," + every + ")+lt(t,prev_selected_t))"
+	if s.o.FPS > 0 { // the first of each interval, by the clock of the camera: no jitter drops one
+		fps := strconv.FormatFloat(s.o.FPS, 'f', -1, 64)
+		choose += "*(isnan(prev_selected_t)+gt(floor(t*" + fps + "),floor(prev_selected_t*" + fps + "))+lt(t,prev_selected_t))"
 	}
 	scale := "scale=out_color_matrix=bt601:out_range=full"
 	if s.o.Width > 0 {

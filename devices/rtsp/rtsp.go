@@ -139,12 +139,13 @@ func (s *Source) Open(ctx context.Context) (devices.Camera, error) {
 	return cam, nil
 }
 
-// enough says whether a second key frame comes soon enough after the first.
+// enough says whether a second key frame comes soon enough after the first: in
+// the next interval, of which the first may have been at the beginning.
 func (s *Source) enough(ctx context.Context, cam *stream.Camera) (bool, error) {
 	if _, err := cam.Next(ctx); err != nil {
 		return false, err
 	}
-	soon, cancel := context.WithTimeout(ctx, time.Duration(1.25/s.o.FPS*float64(time.Second)))
+	soon, cancel := context.WithTimeout(ctx, time.Duration(1.5/s.o.FPS*float64(time.Second)))
 	defer cancel()
 	_, err := cam.Next(soon)
 	if err != nil && soon.Err() != nil && ctx.Err() == nil {
@@ -171,7 +172,7 @@ func (s *Source) open(ctx context.Context, keys bool) (*stream.Camera, error) {
 		silence = max(silence, time.Duration(3/s.o.FPS*float64(time.Second)))
 	}
 	cam := stream.NewCamera(stream.Pictures{
-		Name: s.String(), Stop: run.Stop, FPS: s.o.FPS, Silence: silence, Log: s.o.Log,
+		Name: s.String(), Stop: run.Stop, Silence: silence, Log: s.o.Log,
 		Read: func(buf []byte) ([]byte, error) {
 			if video == nil {
 				v, err := stream.NewY4M(run, stream.MaxSide, maxMemory)

@@ -317,7 +317,7 @@ func TestWhatIsDecoded(t *testing.T) {
 	}{
 		{Opts{}, false, "-vf select='st(0,max(ld(0),key))',scale=out_color_matrix=bt601:out_range=full,format=yuvj420p"},
 		{Opts{FPS: 3}, true, "-skip_frame nokey -max_pixels"},
-		{Opts{FPS: 3}, false, "*(isnan(prev_selected_t)+gte(t-prev_selected_t,0.250000)+lt(t,prev_selected_t))'"},
+		{Opts{FPS: 3}, false, "*(isnan(prev_selected_t)+gt(floor(t*3),floor(prev_selected_t*3))+lt(t,prev_selected_t))'"},
 		{Opts{Width: 640, Height: 480}, false, ":w='min(iw,640)':h='min(ih,480)':force_original_aspect_ratio=decrease"},
 	} {
 		if got := strings.Join((&Source{o: tt.o}).videoArgs(tt.keys), " "); !strings.Contains(got, tt.want) || strings.Contains(got, "nokey") != tt.keys {
