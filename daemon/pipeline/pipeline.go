@@ -171,7 +171,9 @@ type Pipeline struct {
 	started atomic.Bool
 	tracks  int // numbers given to things; belongs to the model's goroutine
 	// publishing ends when Run does: events still go out while all else stops.
-	publishing context.Context
+	// Who asks from outside may publish before Run has begun.
+	publishing     context.Context
+	stopPublishing context.CancelFunc
 }
 
 // New checks the options. It starts nothing and opens nothing.
@@ -180,7 +182,8 @@ func New(o Options) (*Pipeline, error) {
 		return nil, errors.New("pipeline: an engine, a publisher and a log are required")
 	}
 	o = o.withDefaults()
-	p := &Pipeline{opts: o, log: o.Log, relief: relief{now: o.Relief}, publishing: context.Background()}
+	p := &Pipeline{opts: o, log: o.Log, relief: relief{now: o.Relief}}
+	p.publishing, p.stopPublishing = context.WithCancel(context.Background())
 	byName := map[string]*source{}
 	depth := o.QueueDepth
 	for _, s := range o.Sources {
@@ -301,9 +304,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if !p.started.CompareAndSwap(false, true) {
 		return errors.New("pipeline: it can run only once")
 	}
-	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopPublishing()
-	p.publishing = publishing
+	defer p.stopPublishing()
 	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAnswering()
 	sensing, stopSensing := context.WithCancel(ctx)
