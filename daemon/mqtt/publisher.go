@@ -94,6 +94,7 @@ type Publisher struct {
 	wake      chan struct{} // holds a token when there may be something new to send
 	heard     chan Received // to the goroutine that calls Hear
 	restored  uint64        // number of the newest message of an earlier process
+	suspect   suspect       // belongs to Run
 
 	mu    sync.Mutex
 	stats Stats // guarded by mu

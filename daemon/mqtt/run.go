@@ -42,7 +42,9 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.setConnected(s.at.url.Redacted())
 			p.log.Info("publishing to the MQTT broker", "broker", s.at.url.Redacted(), "waiting", p.outbox.Len())
 			up := time.Now()
-			err = s.serve(ctx)
+			if err = s.serve(ctx); errors.Is(err, errLost) {
+				p.blame(s)
+			}
 			p.setConnected("")
 			if time.Since(up) >= settled {
 				wait = p.opts.RetryFirst

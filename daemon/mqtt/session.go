@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// window is how many messages may be on their way.
-	window = 64
-	qos    = 1 // at least once
+	// maxWindow is how many messages may be on their way.
+	maxWindow = 64
+	qos       = 1 // at least once
 
 	keepAlive    = 30 * time.Second
 	pingTimeout  = 10 * time.Second
@@ -71,7 +71,7 @@ func (p *Publisher) connect(ctx context.Context, e endpoint) (*session, error) {
 			return nil, secretError{err}
 		}
 	}
-	s := &session{p: p, at: e, lost: make(chan error, 1), out: make(chan *flight, window)}
+	s := &session{p: p, at: e, lost: make(chan error, 1), out: make(chan *flight, maxWindow)}
 	var (
 		opened  error
 		release func() bool // lets the connection outlive ctx
@@ -254,7 +254,7 @@ func (s *session) abandon() {
 // fill sends states that changed, then from the outbox, while the window has
 // room.
 func (s *session) fill() {
-	for len(s.flying) < window {
+	for len(s.flying) < s.p.window() {
 		topic, v, ok := s.p.states.next()
 		if !ok {
 			break
@@ -265,7 +265,7 @@ func (s *session) fill() {
 		}
 		s.send(f)
 	}
-	for len(s.flying) < window {
+	for len(s.flying) < s.p.window() {
 		e, ok := s.p.outbox.Peek(s.sent)
 		if !ok && len(s.flying) == 0 && s.sent > 0 {
 			// What failed to be read before may be readable now.
@@ -365,6 +365,7 @@ func (s *session) acknowledged() error {
 	}
 	s.flying = s.flying[1:]
 	s.progress = time.Now()
+	s.p.cleared(f)
 	if f.number == 0 {
 		return nil // said by the session itself
 	}

@@ -18,6 +18,7 @@ type state struct {
 	stamp   bool
 	number  uint64 // of the message in the outbox that said it; 0 for none
 	waiting bool   // it is in changed
+	refused bool   // the broker does not take it
 }
 
 func newStates() *states { return &states{values: map[string]state{}} }
@@ -54,9 +55,22 @@ func (s *states) remember(topic string, v state) {
 func (s *states) again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changed = append(s.changed[:0], s.order...)
-	for topic, v := range s.values {
-		v.waiting = true
+	s.changed = s.changed[:0]
+	for _, topic := range s.order {
+		if v := s.values[topic]; !v.refused {
+			v.waiting = true
+			s.values[topic] = v
+			s.changed = append(s.changed, topic)
+		}
+	}
+}
+
+// refuse notes that a value is not to be sent any more.
+func (s *states) refuse(topic string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.values[topic]; !v.waiting { // else there is a newer one
+		v.refused = true
 		s.values[topic] = v
 	}
 }

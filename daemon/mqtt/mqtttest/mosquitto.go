@@ -28,6 +28,7 @@ type Options struct {
 	Persist        bool   // messages survive a Stop
 	Websockets     bool   // a second listener, see [Mosquitto.WebsocketURL]
 	Quiet          bool   // it logs errors only
+	MaxPacket      int    // it ends the connection of who sends more bytes in one packet; 0: no limit
 	Unix           bool   // a third one, see [Mosquitto.UnixURL]
 }
 
@@ -67,6 +68,9 @@ func New(t testing.TB, o Options) *Mosquitto {
 	}
 	if o.Unix {
 		conf = append(conf, "listener 0 "+m.socket())
+	}
+	if o.MaxPacket > 0 {
+		conf = append(conf, "max_packet_size "+strconv.Itoa(o.MaxPacket))
 	}
 	if o.User != "" {
 		file := filepath.Join(m.dir, "passwords")
