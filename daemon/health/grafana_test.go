@@ -23,7 +23,9 @@ func TestDashboard(t *testing.T) {
 			GridPos struct{ X, Y, W, H int }
 			Targets []struct{ Expr, LegendFormat string }
 		}
-		Templating struct{ List []struct{ Name, Query string } }
+		Templating struct {
+			List []struct{ Name, Query string }
+		}
 	}
 	if err := json.Unmarshal(data, &dashboard); err != nil {
 		t.Fatal(err)
