@@ -79,10 +79,15 @@ func open(ctx context.Context, o Opts) (*microphone, error) {
 		if err := initialize(); err != nil {
 			return nil, err
 		}
+		present.list(o.Cards)
 		r, err := start(o)
 		if err != nil {
+			if errors.Is(err, devices.ErrAbsent) {
+				present.renew(o.Cards)
+			}
 			return nil, errors.Join(err, pa.Terminate())
 		}
+		present.enter(r.microphone)
 		return r, nil
 	}, func(r *running) {
 		close(r.quit)
@@ -210,6 +215,7 @@ func (r *running) shut(limit time.Duration) error {
 // end waits until nobody reads and frees all.
 func (r *running) end() error {
 	<-r.ended
+	present.leave(r.microphone)
 	// A stream that has failed cannot be stopped, only closed.
 	err := r.stream.Close()
 	if err != nil {

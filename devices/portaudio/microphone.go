@@ -43,7 +43,7 @@ type microphone struct {
 
 	blocks    chan block
 	free      chan []float32
-	broken    chan error   // why the device stopped; written once at most
+	broken    chan error   // why it stopped: the device, or another microphone; each writes once at most
 	lost      int64        // frames since the last block handed over; push only
 	total     atomic.Int64 // frames lost
 	overflows atomic.Int64 // times that the device lost some before we got them
@@ -69,7 +69,7 @@ func newMicrophone(o Opts, name string, rate, channels int) (*microphone, error)
 		opts: o, name: name, rate: rate, channels: channels,
 		convert: convert,
 		blocks:  make(chan block, n),
-		broken:  make(chan error, 1),
+		broken:  make(chan error, 2),
 		free:    make(chan []float32, n),
 	}
 	for range n {
@@ -149,6 +149,10 @@ func (m *microphone) wait(ctx context.Context) (block, error) {
 	case <-ctx.Done():
 		return block{}, ctx.Err()
 	case err := <-m.broken:
+		if errors.Is(err, errOthers) {
+			m.fail("is opened anew, because %v", err)
+			return block{}, m.failed
+		}
 		m.fail("stopped: %v; it may be unplugged, or its sound server ended", err)
 		return block{}, m.failed
 	case <-timer.C:

@@ -9,9 +9,10 @@
 // hangs (a file plugin that reads a FIFO without a writer). A call that is
 // given up goes on in the background and cleans up when it ends.
 //
-// The list of devices is made when the first microphone opens. A device that
-// is plugged in later is seen after all microphones of this package were
-// closed; a daemon with one microphone, which retries, sees it at once.
+// The list of devices is made when the first microphone opens and stays until
+// all are closed. When a microphone is not in it, and the kernel has other sound
+// cards by now, those that are open fail with [devices.ErrLost]: opened again,
+// as every lost device is, they share a new list with the late one.
 //
 // ALSA and JACK print what they miss on standard error each time they look,
 // which would fill a log at every retry. Both libraries let the application
@@ -57,6 +58,9 @@ type Opts struct {
 	// before the device counts as lost [1m]. Below zero it may for ever: some
 	// microphones have a switch that mutes them.
 	StuckAfter time.Duration
+	// Cards is the file in which the kernel lists the sound cards
+	// ["/proc/asound/cards"].
+	Cards string
 	// Log hears of sound that was lost [nobody].
 	Log *slog.Logger
 }
@@ -82,6 +86,9 @@ func New(o Opts) (*Source, error) {
 	}
 	if o.StuckAfter == 0 {
 		o.StuckAfter = time.Minute
+	}
+	if o.Cards == "" {
+		o.Cards = "/proc/asound/cards"
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

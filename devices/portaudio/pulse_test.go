@@ -414,6 +414,63 @@ func TestFilePlugin(t *testing.T) {
 	}
 }
 
+// A second microphone that comes late is found although the first one is open:
+// that one is lost for a moment, and then both are there.
+func TestLateBesideAnother(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	dir := t.TempDir()
+	raw := filepath.Join(dir, "x.raw")
+	write(t, raw, strings.Repeat("\x00\x00\x10\x3e\x00\x00\x20\x3e", 1<<19))
+	pcm := func(name string) string {
+		return fmt.Sprintf("pcm.%s { type file slave.pcm \"null\" file \"/dev/null\" infile \"%s\" format \"raw\" }\n", name, raw)
+	}
+	cards := filepath.Join(dir, "cards")
+	write(t, cards, "0 [first]")
+	home(t, pcm("firstmic"))
+	options := func(name string) Opts {
+		return Opts{Device: name, Channels: 1, Rate: 16000, Cards: cards}
+	}
+	first := openMic(t, options("firstmic"))
+	late, err := New(options("latemic"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	absent := func() {
+		t.Helper()
+		if _, err := late.Open(t.Context()); !errors.Is(err, devices.ErrAbsent) {
+			t.Fatalf("the late microphone is not there yet: %v", err)
+		}
+	}
+	absent()
+	if _, err := first.Next(t.Context()); err != nil {
+		t.Fatalf("nothing has changed, and the first microphone says: %v", err)
+	}
+
+	home(t, pcm("firstmic")+pcm("latemic"))
+	write(t, cards, "0 [first]\n1 [late]")
+	absent() // the list is an old one
+	for {
+		if _, err = first.Next(t.Context()); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, devices.ErrLost) || !strings.Contains(err.Error(), "opened anew") {
+		t.Fatalf("the first microphone makes room: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"firstmic", "latemic"} {
+		m := openMic(t, options(name))
+		defer m.Close()
+		if _, err := m.Next(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A PCM that blocks hangs PortAudio; the caller is told in time, and so is the
 // next one. When it stops blocking, all is well again.
 func TestHangingDevice(t *testing.T) {
