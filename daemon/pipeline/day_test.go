@@ -78,7 +78,7 @@ func TestDay(t *testing.T) {
 	for at := 10 * time.Second; at+15*time.Second < length; at += 30 * time.Second {
 		walks = append(walks, scene.Walk{Label: []string{"person", "dog", "car"}[len(walks)%3], Start: at, Duration: 6 * time.Second, Left: len(walks)%2 == 0})
 	}
-	camera, err := scene.New(scene.Opts{Seed: 3, Width: 160, Height: 120, FPS: 4, Script: scene.Dusk, Place: "grass", Things: []string{}, Walks: walks, Clock: newPaced(from, 50)})
+	camera, err := scene.New(scene.Opts{Seed: 3, Width: 160, Height: 120, FPS: 4, Script: scene.Dusk, Place: "snow", Things: []string{}, Walks: walks, Clock: newPaced(from, 50)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -203,9 +203,10 @@ func (e *ear) segment(g gate.Segment) {
 	if g.Final && e.parts.told {
 		e.silence(g)
 	}
+	level := g.Level // a pointer into g would keep its samples as long as the event
 	e.ask(question{
 		id: e.parts.id, class: schedule.Speech, announced: true, lone: g.Part == 0 && g.Final,
-		at: g.Start, sample: strings.Join(g.Names, ", "), level: &g.Level,
+		at: g.Start, sample: strings.Join(g.Names, ", "), level: &level,
 	}, g.Samples, nil, e.take(g))
 }
 

@@ -119,14 +119,15 @@ func write(img image.Image) {
 
 // poisoned says whether most of the first plane was written by [write].
 func poisoned(img image.Image) bool {
-	for _, p := range planes(img) {
-		n := 0
-		for i, v := range p {
-			if v == poison(i) {
-				n++
-			}
-		}
-		return 2*n > len(p)
+	ps := planes(img)
+	if len(ps) == 0 {
+		return false
 	}
-	return false
+	n := 0
+	for i, v := range ps[0] {
+		if v == poison(i) {
+			n++
+		}
+	}
+	return 2*n > len(ps[0])
 }
