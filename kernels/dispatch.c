@@ -130,7 +130,7 @@ static inline int place(const struct product *p, int spread, int tile, int r) {
 // multiply_packed multiplies the packed tile at row[0].
 static void multiply_packed(const struct kernel_table *k, const struct product *p, const struct input *in,
                             const uint8_t *const row[TILE], struct workspace s) {
-  few_fn *few = in->t <= MOST_FEW ? k->few_packed[p->encoding] : 0;
+  few_fn *few = in->t <= MOST_FEW_PACKED ? k->few_packed[p->encoding] : 0;
   int chunk = few ? FEW_CHUNK : CHUNK;
   gemm_fn *gemm = gemm_of(k, p->encoding);
   struct panel panel = panel_of(k, p->encoding, s.panel);

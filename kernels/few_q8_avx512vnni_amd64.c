@@ -16,7 +16,7 @@ INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, const in
                 const int group) {
   const float *sums = group == 32 ? x.m32 : x.m16;
   const int32_t *minus = group == 32 ? x.minus32 : x.minus16;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int i = 0; i < n; i++) {
     const int8_t *q = x.q + (size_t)i * cols + c;
     size_t at = (size_t)i * (cols / group) + c / group;
@@ -33,11 +33,25 @@ INLINE void add(__m512 *total, const __m512i *word, __m512 s, __m512 b, const in
   }
 }
 
+// AHEAD is how far before its use a packed tile is asked for, in bytes.
+enum { AHEAD = 4096 };
+
+// ahead asks for sixteen packed blocks like the one at offset block. The
+// processor does that by itself for one or two rows; for more it does not keep
+// up, as it only sees what was missed.
+INLINE void ahead(struct tile w, size_t block, const size_t bytes, const int n) {
+  if (!w.packed || n < 4) return;
+#pragma GCC unroll 64
+  for (size_t i = 0; i < bytes * TILE; i += 64) __builtin_prefetch(w.row[0] + block * TILE + AHEAD + i, 0, 3);
+}
+
 // BLOCKS32 makes the product with an encoding whose blocks are one group.
 #define BLOCKS32(type, encoding, bytes)                                                                                \
   INLINE void type(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) { \
     for (int c = 0; c < count; c += 32) {                                                                              \
-      struct group g = group_##type(w, (size_t)((first + c) / 32) * (bytes));                                          \
+      size_t block = (size_t)((first + c) / 32) * (bytes);                                                             \
+      ahead(w, block, bytes, n);                                                                                       \
+      struct group g = group_##type(w, block);                                                                         \
       add(total, g.word, g.s, g.b, shift_of(encoding), x, cols, c, n, 32);                                             \
     }                                                                                                                  \
   }
@@ -51,6 +65,7 @@ BLOCKS32(iq4_nl, ENC_IQ4_NL, BYTES_IQ4_NL)
 INLINE void q4_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q4_K;
+    ahead(w, block, BYTES_Q4_K, n);
     _Alignas(64) float s[8 * TILE], b[8 * TILE];
     scales_k45(w, block, s, b);
     for (int pair = 0; pair < 4; pair++) {
@@ -68,6 +83,7 @@ INLINE void q4_k(struct tile w, int first, int count, struct activations x, int 
 INLINE void q6_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q6_K;
+    ahead(w, block, BYTES_Q6_K, n);
     _Alignas(64) float s[16 * TILE];
     scales_q6_k(w, block, s);
     for (int half = 0; half < 2; half++) {
@@ -88,6 +104,7 @@ INLINE void q6_k(struct tile w, int first, int count, struct activations x, int 
 INLINE void q5_k(struct tile w, int first, int count, struct activations x, int cols, __m512 *total, const int n) {
   for (int c = 0; c < count; c += 256) {
     size_t block = (size_t)((first + c) / 256) * BYTES_Q5_K;
+    ahead(w, block, BYTES_Q5_K, n);
     _Alignas(64) float s[8 * TILE], b[8 * TILE];
     scales_k45(w, block, s, b);
     for (int pair = 0; pair < 4; pair++) {
@@ -100,23 +117,32 @@ INLINE void q5_k(struct tile w, int first, int count, struct activations x, int 
   }
 }
 
-#define SUMS(type, w)                                                                      \
-  {                                                                                        \
-    __m512 total[MOST_FEW];                                                                \
-    for (int i = 0; i < t; i++) total[i] = _mm512_loadu_ps(acc + i * TILE);                \
-    switch (t) {                                                                           \
-    case 1: type(w, first, count, x, cols, total, 1); break;                               \
-    case 2: type(w, first, count, x, cols, total, 2); break;                               \
-    case 3: type(w, first, count, x, cols, total, 3); break;                               \
-    case 4: type(w, first, count, x, cols, total, 4); break;                               \
-    }                                                                                      \
-    for (int i = 0; i < t; i++) _mm512_storeu_ps(acc + i * TILE, total[i]);                \
+// SUMS runs type over blocks of rows: eight, else at most four.
+#define SUMS(type, w)                                                                            \
+  for (int i = 0, n; i < t; i += n) {                                                            \
+    n = t - i >= 8 ? 8 : t - i >= 4 ? 4 : t - i;                                                 \
+    struct activations part = activations_from(x, i, cols);                                      \
+    float *sums = acc + i * TILE;                                                                \
+    __m512 total[8];                                                                             \
+    for (int j = 0; j < n; j++) total[j] = _mm512_loadu_ps(sums + j * TILE);                     \
+    switch (n) {                                                                                 \
+    case 1: type(w, first, count, part, cols, total, 1); break;                                  \
+    case 2: type(w, first, count, part, cols, total, 2); break;                                  \
+    case 3: type(w, first, count, part, cols, total, 3); break;                                  \
+    case 4: type(w, first, count, part, cols, total, 4); break;                                  \
+    default: type(w, first, count, part, cols, total, 8); break;                                 \
+    }                                                                                            \
+    for (int j = 0; j < n; j++) _mm512_storeu_ps(sums + j * TILE, total[j]);                     \
   }
 #define FEW(type)                                                                                                              \
   void few_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t,    \
-                               float *acc) SUMS(type, ((struct tile){row, 0}))                                                 \
+                               float *acc) {                                                                                 \
+    SUMS(type, ((struct tile){row, 0}))                                                                                        \
+  }                                                 \
   void few_packed_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,    \
-                                      int t, float *acc) SUMS(type, ((struct tile){row, 1}))
+                                      int t, float *acc) {                                                                   \
+    SUMS(type, ((struct tile){row, 1}))                                                                                        \
+  }
 FEW(q4_0)
 FEW(q4_1)
 FEW(q5_0)

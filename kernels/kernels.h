@@ -123,11 +123,15 @@ typedef void float_unpack_fn(const uint8_t *const row[TILE], int first, int coun
 typedef void gemm_fn(struct panel w, int count, struct activations x, int cols, int t, float *acc);
 
 // few_fn adds to acc[t][16] the products of columns first .. first+count-1 of
-// 16 encoded rows with t <= MOST_FEW rows of activations, whose first value is
-// that of column first. count <= FEW_CHUNK. Bit for bit it gives what unpack
+// 16 encoded rows with a few rows of activations, whose first value is that of
+// column first. count <= FEW_CHUNK. Bit for bit it gives what unpack
 // and gemm give.
 typedef void few_fn(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, float *acc);
-enum { MOST_FEW = 4, FEW_CHUNK = 2048 };
+enum { FEW_CHUNK = 2048 };
+
+// MOST_FEW rows of activations and no more are faster that way than with a
+// panel; packed, MOST_FEW_PACKED.
+enum { MOST_FEW = 4, MOST_FEW_PACKED = 16 };
 
 // one_fn is few_fn for one row.
 typedef void one_fn(const uint8_t *const row[TILE], int first, int count, struct activations x, float *acc);
