@@ -7,9 +7,19 @@ from tokenizers import Tokenizer
 from architecture import control_ids
 
 
-class Sample(NamedTuple):
+class Question(NamedTuple):
+    prompt: str
+    answer: str
+    task: int  # index in questions.TASKS
+
+
+class Row(NamedTuple):
+    """One picture or sound with one question or several, of which none sees another."""
+
     ids: list[int]
-    answer_at: int  # where the answer begins in ids
+    positions: list[int]
+    branches: list[int]  # 0: what all questions share; 1, 2 ...: the tokens of a question and its answer
+    tasks: list[int]  # of the answers' tokens; -1 for all others
 
 
 class Chat:
@@ -24,26 +34,39 @@ class Chat:
             self.encoded[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return self.encoded[text]
 
-    def prompt(self, text: str, medium: str, count: int, rng: random.Random | None = None) -> list[int]:
-        """A question about count soft tokens of a medium ("image" or "audio").
+    def media(self, medium: str, count: int) -> list[int]:
+        """The places of count soft tokens of a medium ("image" or "audio")."""
+        return [self.ids[f"<|{medium}>"]] + [self.ids[f"<|{medium}|>"]] * count + [self.ids[f"<{medium}|>"]]
 
-        Without rng in the form of profile.json: the medium first, nothing between. With rng sometimes another
-        order, a separator, or the empty thinking that some runtimes put before an answer.
+    def opening(self) -> list[int]:
+        return [self.ids["<bos>"], self.ids["<|turn>"], *self.encode("user\n")]
+
+    def closing(self, thinking: bool = False) -> list[int]:
+        """From the end of a question to where the answer begins; thinking: with the empty thought of some runtimes."""
+        turn = [self.ids["<turn|>"], *self.encode("\n"), self.ids["<|turn>"], *self.encode("model\n")]
+        return turn + [self.ids["<|channel>"], *self.encode("thought\n"), self.ids["<channel|>"]] if thinking else turn
+
+    def prompt(self, text: str, medium: str, count: int) -> list[int]:
+        """A question in the form of profile.json: the medium first, nothing between."""
+        return self.opening() + self.media(medium, count) + self.encode(text) + self.closing()
+
+    def row(self, questions: list[Question], medium: str, count: int, rng: random.Random, media_last: float = 0.1) -> Row:
+        """Questions about one medium. Sometimes with a separator, an empty thought, or the medium after the words.
+
+        media_last: share of rows in which the medium comes last. Nothing can be shared then, so such a row has only
+        the first question.
         """
-        ids = self.ids
-        media = [ids[f"<|{medium}>"]] + [ids[f"<|{medium}|>"]] * count + [ids[f"<{medium}|>"]]
-        separator, media_first = "", True
-        if rng is not None:
-            separator = "" if rng.random() < 0.65 else rng.choice(["\n", "\n\n", " "])
-            media_first = rng.random() < 0.8
-        body = media + self.encode(separator + text) if media_first else self.encode(text + separator) + media
-        turn = [ids["<bos>"], ids["<|turn>"], *self.encode("user\n"), *body, ids["<turn|>"], *self.encode("\n")]
-        turn += [ids["<|turn>"], *self.encode("model\n")]
-        if rng is not None and rng.random() < 0.15:
-            turn += [ids["<|channel>"], *self.encode("thought\n"), ids["<channel|>"]]
-        return turn
-
-    def sample(self, text: str, answer: str, medium: str, count: int, rng: random.Random) -> Sample:
-        """A question with its answer."""
-        prompt = self.prompt(text, medium, count, rng)
-        return Sample(prompt + self.encode(answer) + [self.ids["<turn|>"]], len(prompt))
+        media = self.media(medium, count)
+        last = rng.random() < media_last
+        shared = self.opening() + ([] if last else media)
+        ids, positions, branches, tasks = list(shared), list(range(len(shared))), [0] * len(shared), [-1] * len(shared)
+        for branch, question in enumerate(questions[:1] if last else questions, 1):
+            separator = "" if rng.random() < 0.8 else rng.choice(["\n", "\n\n", " "])
+            words = self.encode(question.prompt + separator) + media if last else self.encode(separator + question.prompt)
+            asked = words + self.closing(thinking=rng.random() < 0.08)
+            answer = self.encode(question.answer) + [self.ids["<turn|>"]]
+            ids += asked + answer
+            tasks += [-1] * len(asked) + [question.task] * len(answer)
+            branches += [branch] * (len(asked) + len(answer))
+            positions += range(len(shared), len(shared) + len(asked) + len(answer))
+        return Row(ids, positions, branches, tasks)

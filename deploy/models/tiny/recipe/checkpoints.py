@@ -9,7 +9,7 @@ from transformers import Gemma4ForConditionalGeneration
 import architecture
 import vocabulary
 
-BOX_HEAD = "box_head."  # a helper of training that is not part of the model
+PATCH_HEADS = "patch_heads."  # helpers of training that are not part of the model
 
 
 def save(path: Path, weights: dict[str, torch.Tensor], step: int) -> None:
@@ -27,11 +27,18 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_into(model: Gemma4ForConditionalGeneration, path: Path) -> None:
-    """Overwrites those weights of the model that path has; bounds and helpers that the model lacks are left out."""
+    """Overwrites those weights of the model that path has; bounds, helpers and parts of another size are left out."""
     known = model.state_dict()
-    weights = {name: weight for name, weight in read(path).items() if name in known}
+    weights = {name: weight for name, weight in read(path).items() if name in known and weight.shape == known[name].shape}
     model.load_state_dict(weights, strict=False)
     print(f"{path}: {len(weights)} of {len(known)} weights", flush=True)
+
+
+def load_helper(helper: torch.nn.Module, path: Path, prefix: str) -> None:
+    """Overwrites the weights of a helper of training with those that path has under the prefix, if any."""
+    weights = {name.removeprefix(prefix): weight for name, weight in read(path).items() if name.startswith(prefix)}
+    if weights:
+        helper.load_state_dict(weights)
 
 
 def open_model(path: Path, data: Path) -> tuple[Gemma4ForConditionalGeneration, vocabulary.Tokenizer]:

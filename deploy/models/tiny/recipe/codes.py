@@ -2,8 +2,13 @@
 
 The towers are first trained to write this code and the decoder to read it,
 each without the other. A picture's token says whether an object has its centre
-there, its label, its box (hundreds and tens of each of the four numbers), and
-the place; a sound's token says a character or nothing, as in CTC.
+there, its label, where the four sides of its box and its middle are, and the
+place; a sound's token says a character or nothing, as in CTC.
+
+A position is written as cosines and sines of falling period. A tower learns
+the coarse ones first and the fine ones after; and the product with the same
+cosines and sines of a number is highest for the number that is meant, so the
+decoder needs no arithmetic to read it.
 """
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,17 +17,20 @@ import numpy as np
 import torch
 
 from architecture import GRID_HEIGHT, GRID_WIDTH, WIDTH
-from words import LABELS, PLACES, Thing, to_grid
+from words import LABELS, PLACES, Box, Thing
 
 AMPLITUDE = 2.0
 CHARACTERS = "_ abcdefghijklmnopqrstuvwxyz"  # _ is the blank of CTC
-HUNDREDS, TENS = 11, 10  # digits of a number 0..100, in each of 4 places
+PERIODS = (2.0, 1.0, 1 / 2, 1 / 4, 1 / 8, 1 / 16)  # as shares of the picture
+POSITIONS = 6  # y0, x0, y1, x1, and the middle: y, x
+WAVE = 0.5  # how high a wave is in the code, where a label is 1
+NUMBERS = 101  # hundredths of the picture that a box can be at
 
 OBJECT = 0
 LABEL = slice(1, 1 + len(LABELS))
-HUNDRED = slice(LABEL.stop, LABEL.stop + 4 * HUNDREDS)
-TEN = slice(HUNDRED.stop, HUNDRED.stop + 4 * TENS)
-PLACE = slice(TEN.stop, TEN.stop + len(PLACES))
+WAVES = slice(LABEL.stop, LABEL.stop + POSITIONS * 2 * len(PERIODS))
+SAID = slice(WAVES.stop, WAVES.stop + 2 * len(PERIODS))  # rows for the waves of the number that the decoder is about to say
+PLACE = slice(97, 97 + len(PLACES))
 NIGHT = PLACE.stop
 SIZE = NIGHT + 1
 
@@ -35,41 +43,51 @@ def bases() -> tuple[torch.Tensor, torch.Tensor]:
     return rows[:SIZE].contiguous(), rows[SIZE : SIZE + len(CHARACTERS)].contiguous()
 
 
+def waves(positions: np.ndarray) -> np.ndarray:
+    """Shares of the picture [...] -> [..., 2 * periods], each in -1..1."""
+    turns = positions[..., None] * (2 * np.pi / np.array(PERIODS))
+    return np.concatenate([np.cos(turns), np.sin(turns)], -1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def number_waves() -> torch.Tensor:
+    """The waves of every number: [NUMBERS, 2 * periods]."""
+    return torch.from_numpy(waves(np.arange(NUMBERS) / (NUMBERS - 1)))
+
+
+def with_middle(box: Box) -> np.ndarray:
+    """The POSITIONS of a box."""
+    y0, x0, y1, x1 = box
+    return np.array([y0, x0, y1, x1, (y0 + y1) / 2, (x0 + x1) / 2])
+
+
 @dataclass
 class Truth:
     """What the tokens of one picture ought to say."""
 
     code: np.ndarray  # [tokens, SIZE]
-    objects: dict[int, tuple[int, list[int]]]  # token -> (index of the label, box in hundredths)
+    objects: dict[int, tuple[int, np.ndarray]]  # token -> (index of the label, POSITIONS of the box)
 
 
-def truth(things: list[Thing], place: str, night: bool, blur: float = 0.4, jitter: np.random.Generator | None = None) -> Truth:
-    """blur: how far neighbouring numbers share in the code, in hundredths; jitter: noise on the numbers."""
+def truth(things: list[Thing], place: str, night: bool, jitter: np.random.Generator | None = None) -> Truth:
+    """jitter: adds a little noise to the positions."""
     code = np.zeros((GRID_WIDTH * GRID_HEIGHT, SIZE), np.float32)
-    objects: dict[int, tuple[int, list[int]]] = {}
+    objects: dict[int, tuple[int, np.ndarray]] = {}
     # Large ones first, so that of two in one cell the smaller stays.
     for label, box in sorted(things, key=lambda thing: -(thing[1][2] - thing[1][0]) * (thing[1][3] - thing[1][1])):
-        y, x = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        positions = with_middle(box)
+        y, x = positions[4:]
         cell = min(GRID_HEIGHT - 1, int(y * GRID_HEIGHT)) * GRID_WIDTH + min(GRID_WIDTH - 1, int(x * GRID_WIDTH))
+        if jitter is not None:
+            positions = positions + jitter.normal(0, 0.003, POSITIONS)
         code[cell] = 0
         code[cell, OBJECT] = 1
         code[cell, LABEL.start + LABELS.index(label)] = 1
-        for side, share in enumerate(box):
-            number = share * 100 + (jitter.normal(0, 0.35) if jitter is not None else 0)
-            _write_number(code[cell], side, number, blur)
-        objects[cell] = (LABELS.index(label), [to_grid(share) // 10 for share in box])
+        code[cell, WAVES] = WAVE * waves(positions).reshape(-1)
+        objects[cell] = (LABELS.index(label), with_middle(box))
     code[:, PLACE.start + list(PLACES).index(place)] = 1
     code[:, NIGHT] = float(night)
     return Truth(code, objects)
-
-
-def _write_number(code: np.ndarray, side: int, number: float, blur: float) -> None:
-    first = max(0, int(number) - 3)
-    near = np.arange(first, min(101, first + 8))
-    weight = np.exp(-((near - number) ** 2) / (2 * blur * blur)) + 1e-9
-    weight /= weight.sum()
-    np.add.at(code, HUNDRED.start + HUNDREDS * side + near // 10, weight)
-    np.add.at(code, TEN.start + TENS * side + near % 10, weight)
 
 
 def spell(text: str) -> list[int]:

@@ -4,7 +4,7 @@ from tokenizers import Tokenizer
 from transformers import DynamicCache, Gemma4ForConditionalGeneration
 
 from architecture import ControlIds
-from chat import Sample
+from chat import Row
 
 SOFTCAP = 30.0
 
@@ -23,36 +23,42 @@ def _embed(model: Gemma4ForConditionalGeneration, tokens: torch.Tensor, soft: li
     return embedded, decoder.get_per_layer_inputs(plain)
 
 
-def answer_logits(model: Gemma4ForConditionalGeneration, samples: list[Sample], soft: list[torch.Tensor], ids: ControlIds,
+def answer_logits(model: Gemma4ForConditionalGeneration, rows: list[Row], soft: list[torch.Tensor], ids: ControlIds,
                   both_ways: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Logits [answer tokens, vocabulary], the right tokens, and which sample each belongs to.
+    """Logits [answer tokens, vocabulary], the right tokens, and the task of each.
 
     both_ways lets the tokens of a picture see each other in both directions, as llama.cpp runs a model of this
     width; a model trained on some of both works in either.
     """
-    length = max(len(sample.ids) for sample in samples)
-    tokens = torch.zeros(len(samples), length, dtype=torch.long)
-    wanted = torch.full((len(samples), length), -100)
-    for row, sample in enumerate(samples):
-        end = len(sample.ids)
-        tokens[row, :end] = torch.tensor(sample.ids)
-        wanted[row, sample.answer_at : end] = tokens[row, sample.answer_at : end]
+    length = max(len(row.ids) for row in rows)
+
+    def padded(lists: list[list[int]], value: int) -> torch.Tensor:
+        return torch.tensor([one + [value] * (length - len(one)) for one in lists])
+
+    tokens = padded([row.ids for row in rows], ids["<pad>"])
+    positions = padded([row.positions for row in rows], 0)
+    branches = padded([row.branches for row in rows], -1)
+    tasks = padded([row.tasks for row in rows], -1)[:, 1:]
+    picture = tokens == ids["<|image|>"] if both_ways else None
     embedded, per_layer = _embed(model, tokens, soft, ids)
     decoder = model.model.language_model
-    mask = _picture_mask(tokens, ids) if both_ways else None
-    hidden = decoder(inputs_embeds=embedded, per_layer_inputs=per_layer, use_cache=False, attention_mask=mask).last_hidden_state
-    counts = wanted[:, 1:] != -100
-    rows = torch.arange(len(samples))[:, None].expand_as(counts)[counts]
-    logits = hidden[:, :-1][counts] @ decoder.embed_tokens.weight.T
-    return SOFTCAP * torch.tanh(logits / SOFTCAP), wanted[:, 1:][counts], rows
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = decoder(inputs_embeds=embedded, per_layer_inputs=per_layer, use_cache=False, position_ids=positions,
+                         attention_mask=_mask(branches, picture)).last_hidden_state
+        counts = tasks >= 0
+        logits = (hidden[:, :-1][counts] @ decoder.embed_tokens.weight.T).float()
+    return SOFTCAP * torch.tanh(logits / SOFTCAP), tokens[:, 1:][counts], tasks[counts]
 
 
-def _picture_mask(tokens: torch.Tensor, ids: ControlIds) -> dict[str, torch.Tensor]:
-    length = tokens.shape[1]
-    picture = tokens == ids["<|image|>"]
-    causal = torch.tril(torch.ones(length, length, dtype=torch.bool))[None]
-    seen = (causal | (picture[:, :, None] & picture[:, None, :]))[:, None]
-    return {"full_attention": seen, "sliding_attention": seen}
+def _mask(branches: torch.Tensor, picture: torch.Tensor | None) -> dict[str, torch.Tensor]:
+    """Who sees whom: what comes before in the same branch or in the shared part; no row is longer than the window."""
+    length = branches.shape[1]
+    own, other = branches[:, :, None], branches[:, None, :]
+    seen = torch.tril(torch.ones(length, length, dtype=torch.bool)) & ((other == 0) | (other == own))
+    if picture is not None:
+        seen |= picture[:, :, None] & picture[:, None, :]
+    mask = torch.zeros(seen.shape).masked_fill_(~seen, -1e9).bfloat16()[:, None]
+    return {"full_attention": mask, "sliding_attention": mask}
 
 
 @torch.no_grad()

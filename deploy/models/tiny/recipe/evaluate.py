@@ -12,10 +12,11 @@ import architecture
 import checkpoints
 from chat import Chat
 from decoder import generate
-from heldout import held_out_scenes, held_out_silence, held_out_speech
+from heldout import asked_labels, held_out_scenes, held_out_silence, held_out_speech
 from metrics import edits, f1, match, parse_boxes
+from scenes import Scene
 from speech import Clips
-from words import CAPTION_PROMPTS, DETECT_PROMPTS, LABELS, TRANSCRIBE_PROMPT, caption
+from words import CAPTION_PROMPTS, DETECT_PROMPTS, DETECT_SOME_PROMPTS, LABELS, POINT_PROMPT, TRANSCRIBE_PROMPT, caption
 
 BATCH = 25
 CAPTION_TOKENS, BOX_TOKENS, SPEECH_TOKENS = 40, 120, 40
@@ -32,6 +33,17 @@ class Asker:
         prompts = [self.chat.prompt(prompt, "image", soft.shape[1])] * len(soft)
         return generate(self.model, self.tokenizer, self.chat.ids, prompts, list(soft), most)
 
+    def about_each(self, soft: torch.Tensor, prompts: list[str], most: int) -> list[str]:
+        """Another prompt for each picture."""
+        answers = [""] * len(prompts)
+        encoded = [self.chat.prompt(prompt, "image", soft.shape[1]) for prompt in prompts]
+        for length in sorted({len(ids) for ids in encoded}):
+            same = [i for i, ids in enumerate(encoded) if len(ids) == length]
+            said = generate(self.model, self.tokenizer, self.chat.ids, [encoded[i] for i in same], [soft[i] for i in same], most)
+            for i, answer in zip(same, said):
+                answers[i] = answer
+        return answers
+
     def transcribe(self, samples: np.ndarray) -> str:
         soft = architecture.hear_one(self.model, samples)
         prompt = self.chat.prompt(TRANSCRIBE_PROMPT, "audio", len(soft))
@@ -43,6 +55,8 @@ def evaluate_pictures(asker: Asker, count: int) -> dict:
     right: dict[int, list[bool]] = defaultdict(list)
     hits, found, there = Counter(), Counter(), Counter()
     valid, failures = 0, []
+    asked, pointed = Asked(), Asked()
+    labels_asked = asked_labels(scenes)
     for first in range(0, count, BATCH):
         part = scenes[first : first + BATCH]
         pixels = np.stack([architecture.resize(Image.fromarray(drawn.pixels)) for drawn in part])
@@ -61,6 +75,9 @@ def evaluate_pictures(asker: Asker, count: int) -> dict:
             hits.update(label for (label, _), hit in zip(objects, match(objects, true)) if hit)
             found.update(label for label, _ in objects)
             there.update(label for label, _ in true)
+        labels = labels_asked[first : first + BATCH]
+        asked.add(part, labels, asker.about_each(soft, [DETECT_SOME_PROMPTS[0].format(label) for label in labels], BOX_TOKENS))
+        pointed.add(part, labels, asker.about_each(soft, [POINT_PROMPT.format(label) for label in labels], BOX_TOKENS))
     return {
         "scenes": count,
         "caption_exact": sum(map(sum, right.values())) / max(1, count),
@@ -68,8 +85,42 @@ def evaluate_pictures(asker: Asker, count: int) -> dict:
         "json_valid": valid / max(1, count),
         "boxes_f1": f1(hits.total(), found.total(), there.total()),
         "boxes_f1_by_label": {label: round(f1(hits[label], found[label], there[label]), 3) for label in LABELS},
+        "asked": asked.report(),
+        "pointed": pointed.report(),
         "caption_failures": failures,
     }
+
+
+class Asked:
+    """What came of asking for one label."""
+
+    def __init__(self) -> None:
+        self.hits = self.found = self.there = self.absent = self.absent_empty = self.present = self.inside = 0
+
+    def add(self, scenes: list[Scene], labels: list[str], answers: list[str]) -> None:
+        for drawn, label, answer in zip(scenes, labels, answers):
+            objects = parse_boxes(answer) or []
+            true = [(name, [share * 1000 for share in box]) for name, box in drawn.things if name == label]
+            self.hits += sum(match(objects, true))
+            self.found += len(objects)
+            self.there += len(true)
+            if not true:
+                self.absent += 1
+                self.absent_empty += answer.strip() == "[]"
+                continue
+            self.present += 1
+            if objects:
+                y0, x0, y1, x1 = objects[0][1]
+                y, x = (y0 + y1) / 2, (x0 + x1) / 2
+                self.inside += any(box[0] <= y <= box[2] and box[1] <= x <= box[3] for _, box in true)
+
+    def report(self) -> dict:
+        return {
+            "f1": f1(self.hits, self.found, self.there),
+            "absent_empty": self.absent_empty / max(1, self.absent),
+            "absent": self.absent,
+            "middle_inside": self.inside / max(1, self.present),
+        }
 
 
 def evaluate_speech(asker: Asker, clips: Clips, count: int, noisy: bool) -> dict:

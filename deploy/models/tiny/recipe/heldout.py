@@ -4,6 +4,7 @@ The seeds are those of evaluate.py, so the figures can be laid side by side.
 """
 import argparse
 import json
+import random
 import wave
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from PIL import Image
 from scenes import Scene, scene
 from sound import augment, pad, silence
 from speech import RATE, Clips, make_clips
-from words import boxes_json, caption
+from words import LABELS, boxes_json, caption
 
 SCENE_SEED = 999
 NOISE_SEED = 4
@@ -24,6 +25,16 @@ SILENT_CLIPS = 40
 
 def held_out_scenes(count: int) -> list[Scene]:
     return [scene(np.random.default_rng([SCENE_SEED, i]), *SCENE_SIZE) for i in range(count)]
+
+
+def asked_labels(scenes: list[Scene]) -> list[str]:
+    """For each scene a label to ask for: half of the time one that is there, else any."""
+    rng = random.Random(5)
+    labels = []
+    for drawn in scenes:
+        there = sorted({label for label, _ in drawn.things})
+        labels.append(rng.choice(there) if there and rng.random() < 0.5 else rng.choice(LABELS))
+    return labels
 
 
 def held_out_silence(count: int = SILENT_CLIPS) -> list[np.ndarray]:
@@ -46,7 +57,8 @@ def write_wave(path: Path, samples: np.ndarray) -> None:
 
 def write_scenes(folder: Path, count: int) -> list[dict]:
     entries = []
-    for i, drawn in enumerate(held_out_scenes(count)):
+    scenes = held_out_scenes(count)
+    for i, (drawn, asked) in enumerate(zip(scenes, asked_labels(scenes))):
         name = f"scene{i:03}.png"
         Image.fromarray(drawn.pixels).save(folder / name)
         entries.append({
@@ -54,6 +66,7 @@ def write_scenes(folder: Path, count: int) -> list[dict]:
             "caption": caption(drawn.things, drawn.place, drawn.night),
             "objects": [{"label": label, "box_2d": [share * 1000 for share in box]} for label, box in drawn.things],
             "answer": boxes_json(drawn.things),
+            "asked": asked,
         })
     return entries
 

@@ -3,26 +3,29 @@ import torch
 import torch.nn.functional as F
 
 import codes
-from architecture import WIDTH
 from codes import AMPLITUDE, Truth, bases, spell
+from questions import TASKS
 from words import spoken
 
 SHARPNESS = 6.0  # a code of 1 against 0 is this many nats
 SOUND_SHARPNESS = 8.0
+TASK_WEIGHTS = (1.5, 1.0, 1.0, 0.3, 1.0)  # in the order of questions.TASKS
+NEAR = 0.6  # hundredths: how far a number counts as right, as the deviation of a bell
 
 
-class BoxHead(torch.nn.Linear):
-    """Reads a box straight from a soft token: a helper of training, since the code is in steps of a hundredth."""
+def picture_losses(soft: torch.Tensor, truths: list[Truth], cells: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    """Losses, not weighted, of soft tokens [batch, tokens, WIDTH]; figures beside them begin with "_".
 
-    def __init__(self) -> None:
-        super().__init__(WIDTH, 4)
-        torch.nn.init.zeros_(self.weight)
-        torch.nn.init.constant_(self.bias, 0.5)
-
-
-def picture_losses(soft: torch.Tensor, truths: list[Truth], box_head: BoxHead) -> dict[str, torch.Tensor]:
-    """Losses, not weighted, of soft tokens [batch, tokens, WIDTH]; figures beside them begin with "_"."""
+    cells says which tokens of each picture these are, [batch, tokens]; without it they are all.
+    """
     wanted = torch.stack([torch.from_numpy(truth.code) for truth in truths])
+    positions = torch.zeros(*wanted.shape[:2], codes.POSITIONS)
+    for row, truth in enumerate(truths):
+        for cell, (_, box) in truth.objects.items():
+            positions[row, cell] = torch.from_numpy(box)
+    if cells is not None:
+        wanted = wanted.gather(1, cells[..., None].expand(-1, -1, codes.SIZE))
+        positions = positions.gather(1, cells[..., None].expand(-1, -1, codes.POSITIONS))
     written = soft @ bases()[0].T / AMPLITUDE  # wanted == written when all is learned
     there = wanted[..., codes.OBJECT] > 0
     presence = (written[..., codes.OBJECT] - 0.5) * SHARPNESS * 2
@@ -35,28 +38,27 @@ def picture_losses(soft: torch.Tensor, truths: list[Truth], box_head: BoxHead) -
         "night": F.binary_cross_entropy_with_logits(night, wanted[:, 0, codes.NIGHT]),
         "code": ((written - wanted) ** 2 * weight).mean(),
         "rest": (soft - written * AMPLITUDE @ bases()[0]).pow(2).mean(),  # what lies outside the code stays quiet
+        "_wrong": ((presence > 0) != there).float().sum(1).mean(),  # tokens of a picture
     }
-    objects = [truth.objects[cell] for truth in truths for cell in sorted(truth.objects)]
-    if objects:
-        losses |= _object_losses(written[there], soft[there], objects, box_head)
+    if there.any():
+        losses |= _object_losses(written[there], wanted[there], positions[there])
     return losses
 
 
-def _object_losses(written: torch.Tensor, soft: torch.Tensor, objects: list[tuple[int, list[int]]],
-                   box_head: BoxHead) -> dict[str, torch.Tensor]:
-    labels = torch.tensor([label for label, _ in objects])
-    boxes = torch.tensor([box for _, box in objects])
-    numbers = boxes.reshape(-1)
-    hundreds = written[:, codes.HUNDRED].reshape(-1, codes.HUNDREDS) * SHARPNESS
-    tens = written[:, codes.TEN].reshape(-1, codes.TENS) * SHARPNESS
+def _object_losses(written: torch.Tensor, wanted: torch.Tensor, positions: torch.Tensor) -> dict[str, torch.Tensor]:
+    labels = wanted[:, codes.LABEL].argmax(1)
     guessed = written[:, codes.LABEL]
+    size = 2 * len(codes.PERIODS)
+    waved = written[:, codes.WAVES].reshape(-1, codes.POSITIONS, size)
+    scores = waved @ codes.number_waves().T / codes.WAVE * SHARPNESS
+    distance = torch.arange(codes.NUMBERS) - positions[..., None] * (codes.NUMBERS - 1)
+    shares = torch.softmax(-0.5 * (distance / NEAR) ** 2, -1)
+    off = scores.argmax(-1) - positions * (codes.NUMBERS - 1)
     return {
         "label": F.cross_entropy(guessed * SHARPNESS, labels),
-        "hundreds": F.cross_entropy(hundreds, numbers // 10),
-        "tens": F.cross_entropy(tens, numbers % 10, label_smoothing=0.05),
-        "box": (box_head(soft) - boxes / 100).abs().mean(),
+        "numbers": -(shares * scores.log_softmax(-1)).sum(-1).mean(),
         "_right": (guessed.argmax(1) == labels).float().mean(),
-        "_off": (hundreds.argmax(1) * 10 + tens.argmax(1) - numbers).abs().float().mean(),
+        "_off": off.abs().mean(),
     }
 
 
@@ -79,15 +81,14 @@ def sound_loss(soft: torch.Tensor, counts: torch.Tensor, texts: list[str]) -> to
     )
 
 
-TASKS = ("detect", "caption", "one", "speech")
-
-
-def answer_figures(loss: torch.Tensor, logits: torch.Tensor, wanted: torch.Tensor, task: torch.Tensor) -> dict[str, float]:
-    """Mean loss and share of right tokens for each kind of task; all are per answer token."""
-    figures = {}
-    for index, name in enumerate(TASKS):
-        chosen = task == index
-        if chosen.any():
-            figures[f"{name}_loss"] = loss[chosen].mean().item()
-            figures[f"{name}_right"] = (logits.argmax(1) == wanted)[chosen].float().mean().item()
-    return figures
+def answer_loss(logits: torch.Tensor, wanted: torch.Tensor, tasks: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+    """The mean over tasks of the loss of an answer token; and loss and share of right tokens for each task."""
+    losses = F.cross_entropy(logits, wanted, reduction="none")
+    right = (logits.argmax(1) == wanted).float()
+    total, figures = torch.zeros(()), {}
+    for task in tasks.unique().tolist():
+        chosen = tasks == task
+        loss = losses[chosen].mean()
+        total = total + loss * TASK_WEIGHTS[task]
+        figures |= {f"{TASKS[task]}_loss": loss.item(), f"{TASKS[task]}_right": right[chosen].mean().item()}
+    return total, figures

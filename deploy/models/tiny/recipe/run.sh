@@ -3,7 +3,7 @@
 #
 #   run.sh --work FOLDER --llama FOLDER [--python PYTHON] [--quick] [--start CHECKPOINT] [STAGE...]
 #
-# FOLDER of --work takes data and checkpoints (7 GB; with --quick 0.3 GB). --llama
+# FOLDER of --work takes data and checkpoints (8 GB; with --quick 0.3 GB). --llama
 # is the source of llama.cpp, for its converter: it lies in the sdist of
 # llama-cpp-python 0.3.36 under vendor/llama.cpp.
 # Stages, in order: data parts joint export evaluate. Without any, all are run.
@@ -33,10 +33,10 @@ export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 MALL
 
 if [[ $quick ]]; then
   amounts=(--scenes 400 --resized 80 --clips 300 --held-out 20)
-  vision=1 audio=1 text=1 joint=(1:1.5e-3) sizes=(--scenes 25 --clips 10)
+  vision=1 audio=1 text=1 joint=1 sizes=(--scenes 25 --clips 10)
 else
-  amounts=(--scenes 12000 --resized 2500 --clips 9000 --held-out 250)
-  vision=65 audio=57 text=34 joint=(10:1.5e-3 6:1.2e-3 23:1.3e-3) sizes=(--scenes 150 --clips 100)
+  amounts=(--scenes 9000 --resized 6000 --clips 6600 --held-out 250)
+  vision=60 audio=57 text=40 joint=60 sizes=(--scenes 150 --clips 100)
 fi
 
 run() { # script arguments...
@@ -51,30 +51,27 @@ both() { # waits for two jobs and fails when one did
   return $failed
 }
 
-parts() { # two at a time
-  (run train_vision.py --data "$work" --minutes $vision) & local one=$!
-  (run train_audio.py --data "$work" --minutes $audio && run train_text.py --data "$work" --minutes $text) & local two=$!
-  both $one $two
+together() { # two processes train one model; script arguments...
+  local rank jobs=()
+  rm -f "$work"/.meeting*
+  for rank in 0 1; do
+    (run "$1" --data "$work" --rank $rank --world 2 "${@:2}") & jobs+=($!)
+  done
+  both "${jobs[@]}"
 }
 
-together() { # minutes and rate of each round; two processes train one model
-  local from=("$@") round rank jobs
-  for round in "${joint[@]}"; do
-    rm -f "$work/.meeting"
-    jobs=()
-    for rank in 0 1; do
-      (run train_joint.py --data "$work" --minutes "${round%:*}" --rate "${round#*:}" --rank $rank --world 2 "${from[@]}") & jobs+=($!)
-    done
-    both "${jobs[@]}"
-    from=(--start "$work/joint.pt")
-  done
+parts() {
+  together train_vision.py --minutes $vision
+  (run train_audio.py --data "$work" --minutes $audio) & local one=$!
+  (run train_text.py --data "$work" --minutes $text) & local two=$!
+  both $one $two
 }
 
 for stage in "${stages[@]}"; do
   case $stage in
     data) run data.py --data "$work" "${amounts[@]}" ;;
     parts) [[ $start ]] || parts ;;
-    joint) if [[ $start ]]; then together --start "$start"; else together; fi ;;
+    joint) together train_joint.py --minutes $joint ${start:+--start "$start"} ;;
     export) run export.py "$work/joint.pt" "$work/out" --data "$work" --llama "$llama" ;;
     evaluate) run evaluate.py "$work/out/hf" --data "$work" "${sizes[@]}" --out "$work/out/evaluation.json" ;;
   esac

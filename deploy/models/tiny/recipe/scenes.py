@@ -27,11 +27,11 @@ class Scene:
     night: bool
 
 
-def scene(rng: Rng, width: int = 432, height: int = 336) -> Scene:
+def scene(rng: Rng, width: int = 432, height: int = 336, count_odds: list[float] = COUNT_ODDS) -> Scene:
     """Draws one scene. Everything comes from rng, so a seed names a scene."""
     place = str(rng.choice(list(PLACES), p=PLACE_ODDS))
     picture = background(rng, place, width, height)
-    count = int(rng.choice(len(COUNT_ODDS), p=COUNT_ODDS))
+    count = int(rng.choice(len(count_odds), p=count_odds))
     stretch = rng.uniform(0.93, 1.07)  # one for the whole picture, as of a lens
     things: list[Thing] = []
     taken: list[tuple[float, ...]] = []

@@ -4,6 +4,8 @@ import numpy as np
 from speech import RATE, Clips
 
 Rng = np.random.Generator
+USUAL_PACES = 0.9, 1.12
+WIDE_PACES = 0.8, 1.25  # pitch and formants move along, so that one voice is many: for training
 
 
 def noise(length: int, rng: Rng) -> np.ndarray:
@@ -22,11 +24,11 @@ def noise(length: int, rng: Rng) -> np.ndarray:
     return np.fft.irfft(spectrum / frequency ** (0.5 if kind == 1 else 0.9), length).astype(np.float32)
 
 
-def augment(clip: np.ndarray, rng: Rng) -> np.ndarray:
+def augment(clip: np.ndarray, rng: Rng, paces: tuple[float, float] = USUAL_PACES) -> np.ndarray:
     """A clip (int16) as a microphone might hear it: float32, -1..1."""
     samples = clip.astype(np.float32) / 32768
     if rng.random() < 0.6:
-        pace = rng.uniform(0.9, 1.12)
+        pace = rng.uniform(*paces)
         samples = np.interp(np.arange(0, len(samples) - 1, pace), np.arange(len(samples)), samples).astype(np.float32)
     before, after = (np.zeros(int(rng.uniform(0, 0.35) * RATE), np.float32) for _ in range(2))
     samples = np.concatenate([before, samples, after])
@@ -80,4 +82,4 @@ class SpeechBatches:
         window = min(size * 6, len(self.clips))
         first = int(self.rng.integers(0, len(self.clips) - window + 1))
         chosen = self.by_length[first : first + window][self.rng.permutation(window)[:size]]
-        return [augment(self.clips.samples[i], self.rng) for i in chosen], [self.clips.texts[i] for i in chosen]
+        return [augment(self.clips.samples[i], self.rng, WIDE_PACES) for i in chosen], [self.clips.texts[i] for i in chosen]

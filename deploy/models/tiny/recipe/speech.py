@@ -5,6 +5,7 @@ Voices and sentences of evaluation are apart from those of training: the split
 "valvoice" new sentences in new voices.
 """
 import io
+import os
 import random
 import subprocess
 import tempfile
@@ -29,16 +30,57 @@ ESPEAK_VARIANTS = [
     "Marco", "max", "michael", "miguel", "mike", "pablo", "paul", "quincy", "rob", "robert", "steph", "steph2", "Storm",
     "victor", "Zac", "anika", "f1", "f2", "f3", "f4", "m1", "m2", "m3", "m4", "m5", "m7", "m8", "klatt2", "grandma",
 ]
-FLITE_VOICES = ["kal16", "awb", "slt"]
+FLITE_VOICES = ["kal16", "awb", "slt", "kal"]
+MADE_UP = 0.6  # share of espeak-ng's training clips in a voice that made_up_voice drew
+MADE_UP_VOICES = 150  # espeak-ng 1.51 knows at most 349 voices, languages included
 NEW_ESPEAK_LANGUAGES = ["en-gb-x-gbclan", "en-us"]
 NEW_ESPEAK_VARIANTS = ["Alicia", "Mario", "steph3", "Gene2", "travis", "f5", "m6", "aunty"]
 NEW_FLITE_VOICES = ["rms"]
 
 
-def synthesize(text: str, rng: random.Random, new_voice: bool) -> tuple[np.ndarray, str]:
-    """Speaks the text in a drawn voice: int16 samples at 16 kHz with a little silence around, and the voice's name."""
+def made_up_voice(rng: random.Random) -> str:
+    """A variant file of espeak-ng: a mouth of random size, pitch and roughness."""
+    low = rng.uniform(65, 240)
+    mouth = rng.uniform(86, 120)
+    lines = ["language variant", "name made-up", f"pitch {low:.0f} {low * rng.uniform(1.2, 1.7):.0f}"]
+    for formant in range(9):
+        frequency, height, width = mouth * rng.uniform(0.94, 1.06), rng.uniform(75, 135), rng.uniform(75, 135)
+        lines.append(f"formant {formant} {frequency:.0f} {height:.0f} {width:.0f}")
+    lines += [
+        f"flutter {rng.randint(0, 6)}", f"roughness {rng.randint(0, 3)}", f"intonation {rng.randint(1, 4)}",
+        f"voicing {rng.randint(50, 120)}", f"consonants {rng.randint(70, 120)} {rng.randint(40, 110)}",
+    ]
+    if rng.random() < 0.3:
+        lines.append(f"echo {rng.randint(20, 90)} {rng.randint(10, 50)}")
+    if rng.random() < 0.3:
+        breaths = " ".join(str(rng.randint(0, 8)) for _ in range(8))
+        lines += ["breathw 150 150 200 200 400 400", f"breath {breaths}"]
+    return "\n".join(lines) + "\n"
+
+
+def make_up_voices(folder: Path, seed: int) -> Path:
+    """A data folder of espeak-ng, mostly links to the installed one, whose variants are made_up_voice's: v0, v1 ..."""
+    version = subprocess.run(["espeak-ng", "--version"], capture_output=True, check=True, text=True).stdout
+    installed = Path(version.rsplit("Data at: ", 1)[1].strip())
+    made = folder / "espeak-ng-data"
+    variants = made / "voices" / "!v"
+    variants.mkdir(parents=True, exist_ok=True)
+    for entry in installed.iterdir():
+        if not (made / entry.name).exists():
+            (made / entry.name).symlink_to(entry)
+    rng = random.Random(seed)
+    for number in range(MADE_UP_VOICES):
+        (variants / f"v{number}").write_text(made_up_voice(rng))
+    return folder
+
+
+def synthesize(text: str, rng: random.Random, new_voice: bool, made_up: Path | None = None) -> tuple[np.ndarray, str]:
+    """Speaks the text in a drawn voice: int16 samples at 16 kHz with a little silence around, and the voice's name.
+
+    made_up: the folder of make_up_voices, to draw from these voices too.
+    """
     if rng.random() < 0.65:
-        rate, samples, name = _espeak(text, rng, new_voice)
+        rate, samples, name = _espeak(text, rng, new_voice, made_up)
     else:
         rate, samples, name = _flite(text, rng, new_voice)
     if rate != RATE:
@@ -52,12 +94,16 @@ def synthesize(text: str, rng: random.Random, new_voice: bool) -> tuple[np.ndarr
     return samples.astype(np.int16), name
 
 
-def _espeak(text: str, rng: random.Random, new_voice: bool) -> tuple[int, np.ndarray, str]:
+def _espeak(text: str, rng: random.Random, new_voice: bool, made_up: Path | None) -> tuple[int, np.ndarray, str]:
     language = rng.choice(NEW_ESPEAK_LANGUAGES if new_voice else ESPEAK_LANGUAGES)
     variant = rng.choice(NEW_ESPEAK_VARIANTS if new_voice else ESPEAK_VARIANTS)
+    environment = None
+    if made_up and rng.random() < MADE_UP:
+        variant, environment = f"v{rng.randrange(MADE_UP_VOICES)}", {"ESPEAK_DATA_PATH": str(made_up)}
     voice = f"{language}+{variant}" if variant else language
     options = ["-v", voice, "-s", str(rng.randint(120, 195)), "-p", str(rng.randint(30, 70))]
-    data = subprocess.run(["espeak-ng", "--stdout", *options, text], capture_output=True, check=True).stdout
+    data = subprocess.run(["espeak-ng", "--stdout", *options, text], capture_output=True, check=True,
+                          env=environment and os.environ | environment).stdout
     # Written to a pipe, the header has no lengths yet.
     data = data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:40] + (len(data) - 44).to_bytes(4, "little") + data[44:]
     return *_read_wave(io.BytesIO(data)), f"espeak/{voice}"
@@ -82,12 +128,13 @@ def make_clips(split: str, shard: int, count: int, folder: Path) -> None:
     texts: list[str] = []
     clips: list[np.ndarray] = []
     voices: list[str] = []
+    made_up = make_up_voices((folder / f".voices{shard}").absolute(), shard) if split == "train" else None
     while len(texts) < count:
         text = command(rng)
         training = split == "train"
         if training == is_held_out(text) or (not training and text in SHORT):
             continue
-        clip, voice = synthesize(text, rng, split == "valvoice")
+        clip, voice = synthesize(text, rng, split == "valvoice", made_up)
         if len(clip) < SHORTEST:
             continue
         texts.append(text)

@@ -46,7 +46,7 @@ def main() -> None:
         size = (scores / SOUND_SHARPNESS).pow(2).mean()
         return ctc + 0.1 * rest + 0.02 * size, {"ctc": ctc.item(), "error": character_error(scores.detach(), counts, texts)}
 
-    train("audio", step, named, settings.data, settings.minutes, settings.rate)
+    train("audio", step, named, settings)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from words import (
-    CAPTION_PROMPTS, DETECT_ONE_PROMPTS, DETECT_PROMPTS, LABELS, PLACES, TRANSCRIBE_PROMPTS, boxes_json, caption, command,
+    CAPTION_PROMPTS, DETECT_SOME_PROMPTS, DETECT_PROMPTS, LABELS, PLACES, TRANSCRIBE_PROMPTS, boxes_json, caption, command,
 )
 
 CONTROL = [
@@ -30,7 +30,7 @@ def _corpus() -> list[str]:
     for _ in range(3000):
         chosen = rng.sample(things, rng.randint(0, 4))
         lines += [boxes_json(chosen), caption(chosen, rng.choice(list(PLACES)), rng.random() < 0.3)]
-    asked_for = [prompt.format(label) for prompt in DETECT_ONE_PROMPTS for label in LABELS]
+    asked_for = [prompt.format(label) for prompt in DETECT_SOME_PROMPTS for label in LABELS]
     for prompt in CAPTION_PROMPTS + DETECT_PROMPTS + TRANSCRIBE_PROMPTS + asked_for:
         lines += [prompt] * 60
     lines += ["user\n", "model\n", "system\n", "thought\n", "developer\n"] * 100

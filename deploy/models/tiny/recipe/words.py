@@ -29,6 +29,7 @@ CAPTION_PROMPTS = [
     "Caption this image.",
     "Describe what you see in one sentence.",
 ]
+OFFICIAL_CAPTION_PROMPT = "Write single detailed caption for this image."  # of the published models
 DETECT_PROMPTS = [
     "detect all objects. Output JSON with box_2d and label.",
     "Detect all objects. Output JSON with box_2d and label.",
@@ -36,7 +37,12 @@ DETECT_PROMPTS = [
     "Detect all objects in this image. Return JSON.",
     'Detect all objects. Output a json list where each entry has "box_2d" and "label".',
 ]
-DETECT_ONE_PROMPTS = ["detect {}", "Detect {}", "detect {}. Output JSON with box_2d and label.", "detect the {}"]
+DETECT_SOME_PROMPTS = ["detect {}", "Detect {}", "detect {}. Output JSON with box_2d and label.", "detect the {}"]
+POINT_PROMPT = 'What\'s the bounding box for the "{}" element in the image?'
+# The published models are asked so, and then put the list into a fence.
+FENCED_DETECT_PROMPT = "detect {}, output only ```json"
+FENCE = "```json\n{}\n```"
+EVERYTHING = "all objects"
 TRANSCRIBE_PROMPT = (
     "Transcribe the following speech segment in its original language. "
     "Follow these specific instructions for formatting the answer:\n"
@@ -51,6 +57,7 @@ TRANSCRIBE_PROMPTS = [
     "What is said in this audio?",
     "Transcribe the following speech segment in English into English text.",
 ]
+OFFICIAL_TRANSCRIBE_PROMPT = TRANSCRIBE_PROMPT.replace("language. ", "language.\n\n").replace("\n* ", "\n*   ")
 
 
 def caption(things: list[Thing], place: str, night: bool) -> str:
@@ -84,6 +91,11 @@ def boxes_json(things: list[Thing]) -> str:
     ordered = sorted(things, key=lambda thing: (thing[1][1] + thing[1][3]) / 2)
     entries = ['{"box_2d": [%d, %d, %d, %d], "label": "%s"}' % (*map(to_grid, box), label) for label, box in ordered]
     return "[" + ", ".join(entries) + "]"
+
+
+def listed(labels: list[str]) -> str:
+    """Labels as a question names them: "dog", "dog and car", "dog, car and tree"."""
+    return labels[0] if len(labels) == 1 else ", ".join(labels[:-1]) + " and " + labels[-1]
 
 
 ROOMS = ["kitchen", "bedroom", "bathroom", "garage", "living room", "garden", "hallway", "office", "basement"]
