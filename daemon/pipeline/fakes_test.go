@@ -154,6 +154,13 @@ func (o *opener) closed() bool {
 	return o.last == nil || !o.last.open
 }
 
+// times is when it was tried.
+func (o *opener) times() []time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.opened)
+}
+
 func (o *opener) camera(ctx context.Context) (devices.Camera, error) {
 	d, err := o.open(ctx)
 	if err != nil {

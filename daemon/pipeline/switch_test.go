@@ -33,6 +33,13 @@ func (d *doors) opened(source string, open bool) {
 	d.log = append(d.log, fmt.Sprintf("%s %v", source, open))
 }
 
+// isOpen tells whether the light of a source is on.
+func (d *doors) isOpen(source string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.open[source]
+}
+
 func TestPrivacySwitchCutsBoth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cam := &opener{t: t, scripts: [][]step{frames(100, second), frames(100, second)}}
@@ -48,7 +55,7 @@ func TestPrivacySwitchCutsBoth(t *testing.T) {
 			Opened:   d.opened,
 		})
 		after(15 * second)
-		if !cam.closed() || !mic.closed() || d.open["door"] || d.open["hall"] {
+		if !cam.closed() || !mic.closed() || d.isOpen("door") || d.isOpen("hall") {
 			t.Error("a device is open while the switch is on")
 		}
 		for _, s := range b.p.Stats().Sources {
@@ -62,7 +69,7 @@ func TestPrivacySwitchCutsBoth(t *testing.T) {
 			t.Error("something was seen while the switch was on")
 		}
 		after(10 * second)
-		if cam.closed() || mic.closed() || !d.open["door"] || !d.open["hall"] {
+		if cam.closed() || mic.closed() || !d.isOpen("door") || !d.isOpen("hall") {
 			t.Error("a device is closed while the switch is off")
 		}
 		b.quiet()
@@ -73,7 +80,7 @@ func TestPrivacySwitchCutsBoth(t *testing.T) {
 			pins = append(pins, fmt.Sprintf("%s %s %s", e.Source, e.State, e.Status))
 		}
 		diff(t, "pins", pins, "GPIO5 on done", "GPIO5 off done")
-		if d.open["door"] || d.open["hall"] || len(d.log) != 8 {
+		if d.isOpen("door") || d.isOpen("hall") || len(d.log) != 8 {
 			t.Errorf("doors: %v", d.log)
 		}
 	})
@@ -177,11 +184,11 @@ func TestPushToTalk(t *testing.T) {
 			Opened:   d.opened,
 		})
 		after(4 * second)
-		if len(mic.opened) != 0 {
+		if len(mic.times()) != 0 {
 			t.Error("it listens before the button is pressed")
 		}
 		after(6 * second)
-		if !mic.closed() || d.open["hall"] {
+		if !mic.closed() || d.isOpen("hall") {
 			t.Error("it listens after the button was let go")
 		}
 		after(60 * second)
