@@ -25,6 +25,9 @@ var ErrRestart = errors.New("a restart was asked for")
 // wait for the model and the model may take together.
 const commandPatience = 8 * time.Minute
 
+// startPatience is how long a command waits for the first pipeline.
+const startPatience = 10 * time.Second
+
 // Node is the name of the node at present; see [command.Worker].
 func (d *daemon) Node() string {
 	if now := d.now.Load(); now != nil {
@@ -47,10 +50,16 @@ func (d *daemon) Work(ctx context.Context, r command.Request) command.Reply {
 	case command.Restart:
 		return command.Reply{Status: event.Done, Text: "sensed starts again"}
 	}
-	now := d.now.Load()
-	if now == nil {
+	// The broker may bring a command before the pipeline runs. A switch that is
+	// thrown then must not be lost.
+	select {
+	case <-d.up:
+	case <-time.After(startPatience):
 		return command.Refused(event.Skipped, "sensed is starting")
+	case <-ctx.Done():
+		return failed(ctx.Err())
 	}
+	now := d.now.Load()
 	if r.Command == command.Set {
 		s, err := now.switches.set(r.Source, r.Switch, r.Value)
 		if err != nil {

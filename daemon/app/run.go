@@ -79,6 +79,8 @@ type daemon struct {
 	monitor  *health.Monitor
 	requests chan *reload // taken while a pipeline runs
 	now      atomic.Pointer[running]
+	up       chan struct{} // closed when the first pipeline runs
+	cameUp   sync.Once
 
 	origin   provenance
 	store    *command.Store
@@ -110,7 +112,7 @@ func Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	defer release(engine, log.Logger)
-	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, requests: make(chan *reload)}
+	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, requests: make(chan *reload), up: make(chan struct{})}
 	d.model = health.Model{Name: engine.Model(), File: c.Model.Text, Kernels: Kernels()}
 	d.store = command.OpenStore(stateFile("switches.json"), log.Logger)
 	defer inBackground(d.store.Run)()
@@ -187,6 +189,7 @@ func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun fu
 		return nil, err
 	}
 	d.now.Store(&running{c, p, out.publisher, words, switches})
+	d.cameUp.Do(func() { close(d.up) })
 	begun()
 	d.tell.ready()
 	d.log.Info("sensed runs", "node", c.Node, "sources", len(c.Sources), "model", d.engine.Model())

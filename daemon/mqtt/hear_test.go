@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // speaker is another program at the broker.
 func speaker(t *testing.T, url string) func(topic, payload string, retain bool) {
 	t.Helper()
-	c := paho.NewClient(paho.NewClientOptions().AddBroker(url).SetClientID("speaker"))
+	c := paho.NewClient(paho.NewClientOptions().AddBroker(url).SetClientID("speaker-" + rand.Text()))
 	done := func(tok paho.Token) {
 		t.Helper()
 		if !tok.WaitTimeout(mqtttest.Patience) || tok.Error() != nil {
