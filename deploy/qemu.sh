@@ -17,10 +17,15 @@ find_go
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Leave out the file that needs PortAudio, and take the one for builds without cgo.
+# Leave out the files that need PortAudio (those are the ones only for cgo), and take the one for builds without cgo.
 sed 's|^//go:build !cgo$||' devices/portaudio/library_nocgo.go >"$work/nocgo.go"
-printf '{"Replace": {"%s": "", "%s": "%s"}}\n' \
-	"$PWD/devices/portaudio/library.go" "$PWD/devices/portaudio/library_nocgo.go" "$work/nocgo.go" >"$work/overlay.json"
+{
+	printf '{"Replace": {"%s": "%s"' "$PWD/devices/portaudio/library_nocgo.go" "$work/nocgo.go"
+	for file in $(grep -l '^//go:build cgo$' devices/portaudio/*.go); do
+		printf ', "%s": ""' "$PWD/$file"
+	done
+	printf '}}\n'
+} >"$work/overlay.json"
 CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go build -buildvcs=false -tags netgo,osusergo -overlay "$work/overlay.json" \
 	-ldflags '-extldflags -static' -o "$work/sensed" ./daemon/sensed
 

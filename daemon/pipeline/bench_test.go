@@ -26,6 +26,14 @@ type bench struct {
 // run starts a pipeline inside a bubble. It runs until stop.
 func run(t *testing.T, o Options) *bench {
 	t.Helper()
+	b := build(t, o)
+	b.start()
+	return b
+}
+
+// build makes a pipeline that does not run yet.
+func build(t *testing.T, o Options) *bench {
+	t.Helper()
 	b := &bench{t: t, done: make(chan error, 1), log: &strings.Builder{}}
 	if o.Engine == nil {
 		o.Engine = &engine{}
@@ -45,10 +53,14 @@ func run(t *testing.T, o Options) *bench {
 		t.Fatal(err)
 	}
 	b.p = p
-	ctx, cancel := context.WithCancel(t.Context())
-	b.cancel = cancel
-	go func() { b.done <- p.Run(ctx) }()
 	return b
+}
+
+// start runs what build has made.
+func (b *bench) start() {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	b.cancel = cancel
+	go func() { b.done <- b.p.Run(ctx) }()
 }
 
 // after lets time pass and everything settle.

@@ -86,10 +86,11 @@ func TestHoldOfASourceThatIsAbsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gone := refuses(devices.ErrAbsent)
 		o := &opener{t: t, scripts: [][]step{gone, gone, gone, gone, gone, gone, frames(9, second)}}
-		b := run(t, Options{Sources: []Source{{Name: "door", OpenCamera: o.camera}}})
+		b := build(t, Options{Sources: []Source{{Name: "door", OpenCamera: o.camera}}})
 		if err := b.p.Hold("door", Hold{By: "GPIO5", State: event.Private}); err != nil { // before anything is opened
 			t.Fatal(err)
 		}
+		b.start()
 		after(100 * second)
 		if len(o.opened) != 0 {
 			t.Errorf("opened %d times", len(o.opened))
