@@ -106,7 +106,7 @@ func Run(ctx context.Context, o RunOptions) error {
 	c, log := o.Config, o.Log
 	tell := newNotifier(log.Logger)
 	tell.status("loading the model")
-	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Drafter: c.Model.Drafter, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context}
+	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Drafter: c.Model.Drafter, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context, Packed: c.Model.Packed}
 	engine, err := model.open(log.Logger)
 	if err != nil {
 		return err

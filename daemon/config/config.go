@@ -74,7 +74,13 @@ type Model struct {
 	Profile   string // JSON file with the model's prompts; empty: that of Gemma 4
 	Threads   int    // 0: one for each core
 	Context   int    // tokens of prompt and answer together; 0: the engine's default
+	// Packed is the folder for the weights in the form that the processor likes
+	// best, or PackedOff; empty: the service's cache folder, or beside the model.
+	Packed string
 }
+
+// PackedOff as Model.Packed uses the weights as the model has them.
+const PackedOff = "off"
 
 // Source is one camera or microphone and what is asked about it.
 type Source struct {

@@ -250,7 +250,7 @@ func TestLoad(t *testing.T) {
 	write(t, dir, "ca.pem", "x", 0o644)
 	path := write(t, dir, "sensed.yaml", `
 broker: {url: "mqtts://h", username: me, password_file: pw.txt, ca_file: ca.pem}
-model: {text: m/t.gguf, projector: /abs/p.gguf, drafter: m/d.gguf}
+model: {text: m/t.gguf, projector: /abs/p.gguf, drafter: m/d.gguf, packed: cache}
 sources:
   - {name: a, source: "replay:scenes?fps=2"}
   - {name: b, source: "wav:/abs.wav"}
@@ -260,8 +260,8 @@ sources:
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []string{c.Broker.PasswordFile, c.Broker.CAFile, c.Model.Text, c.Model.Projector, c.Model.Drafter, c.Sources[0].Device.Path, c.Sources[1].Device.Path, c.Sources[2].Device.Path}
-	want := []string{dir + "/pw.txt", dir + "/ca.pem", dir + "/m/t.gguf", "/abs/p.gguf", dir + "/m/d.gguf", dir + "/scenes", "/abs.wav", "default"}
+	got := []string{c.Broker.PasswordFile, c.Broker.CAFile, c.Model.Text, c.Model.Projector, c.Model.Drafter, c.Model.Packed, c.Sources[0].Device.Path, c.Sources[1].Device.Path, c.Sources[2].Device.Path}
+	want := []string{dir + "/pw.txt", dir + "/ca.pem", dir + "/m/t.gguf", "/abs/p.gguf", dir + "/m/d.gguf", dir + "/cache", dir + "/scenes", "/abs.wav", "default"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -70,6 +70,7 @@ func (r *reader) model(n ast.Node, path string, m *Model) {
 		{"profile", r.text(&m.Profile)},
 		{"threads", r.whole(&m.Threads)},
 		{"context", r.whole(&m.Context)},
+		{"packed", r.text(&m.Packed)},
 	})
 }
 

@@ -20,6 +20,9 @@ func (c *Config) resolve(folder string) {
 		&c.Health.Socket, &c.Model.Text, &c.Model.Projector, &c.Model.Drafter, &c.Model.Profile, &c.Outbox.Path} {
 		*p = resolvePath(*p, folder)
 	}
+	if c.Model.Packed != PackedOff {
+		c.Model.Packed = resolvePath(c.Model.Packed, folder)
+	}
 	for i := range c.Sources {
 		d := &c.Sources[i].Device
 		if (d.Scheme == "replay" || d.Scheme == "file" || d.Scheme == "wav") && !filepath.IsAbs(d.Path) {

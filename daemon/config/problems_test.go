@@ -28,6 +28,7 @@ var problems = []struct{ name, text, want string }{
 	{"threads", "model: {threads: -1}\n", `f:1:18: model.threads: -1 is out of bounds; write a number from 0 to 256`},
 	{"context", "model: {context: 5}\n", `model.context: 5 is out of bounds`},
 	{"projector alone", "model: {projector: p.gguf}\n", `f:1:20: model.projector: a projector without its text model`},
+	{"packed alone", "model: {packed: p}\n", `f:1:17: model.packed: a folder for packed weights without a model`},
 	{"drafter alone", "model: {drafter: d.gguf}\n", `f:1:18: model.drafter: a drafter without its text model`},
 	{"profile alone", "model: {profile: p.json}\n", `model.profile: a profile without a model`},
 	{"node with hash", "node: 'a#'\n", `node: "a#" has a character that MQTT topics`},

@@ -171,6 +171,9 @@ func (k *checker) model() {
 	if m.Text == "" && m.Profile != "" {
 		k.wrong("model.profile", "a profile without a model: the bundled one has its own", "give model.text too")
 	}
+	if m.Text == "" && m.Packed != "" {
+		k.wrong("model.packed", "a folder for packed weights without a model: the bundled one is too small to need it", "give model.text too, or remove it")
+	}
 	k.within("model.threads", m.Threads, 0, 256)
 	if m.Context != 0 {
 		k.within("model.context", m.Context, 256, 131072)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"sensed/daemon/app"
@@ -53,6 +54,7 @@ type benchFlags struct {
 
 func prepareBench(f *flag.FlagSet) func(context.Context, streams, []string) error {
 	b := benchFlags{model: modelFlags(f)}
+	packedFlag(f, b.model)
 	f.StringVar(&b.shape, "shape", "", "`SHAPE` measure random weights in this shape: "+strings.Join(bench.ShapeNames(), " or "))
 	f.StringVar(&b.mix, "type", "q4_0", "`TYPE` encoding of those weights: "+strings.Join(bench.MixNames(), ", "))
 	f.StringVar(&b.folder, "dir", "", "`FOLDER` where that model is kept; without it: the user's cache")
@@ -110,7 +112,7 @@ func (b *benchFlags) run(ctx context.Context, s streams) error {
 	if o.Files.Text == "" {
 		o.Name = tiny.Name + " (the bundled demonstration model)"
 	}
-	o.Open = opener(o.Files, b.model.Threads)
+	o.Open = opener(o.Files, gemma4.Options{Threads: b.model.Threads, Packed: b.model.Packed, Log: slog.New(slog.NewTextHandler(s.err, nil))})
 	if b.serve {
 		return bench.Serve(ctx, o, s.in, s.out)
 	}
@@ -149,8 +151,7 @@ func (b *benchFlags) make(ctx context.Context, say func(string)) (bench.Files, e
 }
 
 // opener opens the files, or the bundled model when there are none.
-func opener(files bench.Files, threads int) bench.Opener {
-	options := gemma4.Options{Threads: threads}
+func opener(files bench.Files, options gemma4.Options) bench.Opener {
 	return func() (*gemma4.Model, error) {
 		if files.Text != "" {
 			m, err := gemma4.Open(files.Text, files.Projector, options)

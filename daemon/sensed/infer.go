@@ -29,6 +29,11 @@ func modelFlags(f *flag.FlagSet) *app.Model {
 	return m
 }
 
+// packedFlag says where the weights of m in the form for this processor are.
+func packedFlag(f *flag.FlagSet, m *app.Model) {
+	f.StringVar(&m.Packed, "packed", "", "`FOLDER` where a large model's weights in the form for this processor are\nkept; without it: beside the model; off: none, which is slower")
+}
+
 func inferCommand() command {
 	return command{
 		name:    "infer",
@@ -57,6 +62,7 @@ sensed infer --model gemma-4-E2B-it-Q4_0.gguf --projector mmproj-gemma-4-E2B-it-
 
 func prepareInfer(f *flag.FlagSet) func(context.Context, streams, []string) error {
 	model := modelFlags(f)
+	packedFlag(f, model)
 	f.StringVar(&model.Drafter, "drafter", "", "`FILE` GGUF file with the drafter (gemma4-assistant) of that model; it\nguesses ahead, and changes no greedy answer")
 	var q app.Question
 	var labels, kind string

@@ -31,7 +31,9 @@ type Config struct {
 	Threads int
 	// Context is the most tokens of a question with its answer; 0 is the model's usual.
 	Context int
-	Logger  *slog.Logger // required
+	// Packed is the folder for the model's packed weights, see [gemma4.Options].
+	Packed string
+	Logger *slog.Logger // required
 }
 
 // generator is what the engine needs of a model.
@@ -61,7 +63,9 @@ var _ Understander = (*Engine)(nil)
 
 // Open loads a model from files. The error names the file that is wrong.
 func Open(c Config) (*Engine, error) {
-	model, err := gemma4.Open(c.Text, c.Projector, gemma4.Options{Threads: c.Threads, Context: c.Context, Drafter: c.Drafter})
+	model, err := gemma4.Open(c.Text, c.Projector, gemma4.Options{
+		Threads: c.Threads, Context: c.Context, Drafter: c.Drafter, Packed: c.Packed, Log: c.Logger,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
