@@ -16,7 +16,13 @@ program:pkg-config              pkg-config                tells the compiler whe
 library:portaudio-2.0           portaudio19-dev           microphones
 file:/etc/ssl/certs/ca-certificates.crt ca-certificates   go fetches modules over https
 '
-needs_test='
+# What builds for the Raspberry Pi on a PC.
+needs_arm64='
+program:aarch64-linux-gnu-gcc   gcc-aarch64-linux-gnu     compiles the kernels for the Raspberry Pi
+header64:stdlib.h               libc6-dev-arm64-cross     the C library for that
+library64:portaudio-2.0         portaudio19-dev:arm64     microphones there
+'
+needs_test=$needs_arm64'
 program:ffmpeg                  ffmpeg                    video clips as a camera
 file:/usr/lib/python3/dist-packages/gi python3-gi           a network camera (RTSP server) for the tests, in Python
 file:/usr/lib/*/girepository-1.0/GstRtspServer-1.0.typelib gir1.2-gst-rtsp-server-1.0  the server itself
@@ -32,12 +38,11 @@ file:/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so libasound2-plugins  lets 
 program:espeak-ng               espeak-ng                 speech that the tests have never heard
 program:flite                   flite                     speech of another voice
 file:/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf fonts-noto-color-emoji  pictures for new scenes
-program:aarch64-linux-gnu-gcc   gcc-aarch64-linux-gnu     compiles the kernels for the Raspberry Pi
-header64:stdlib.h               libc6-dev-arm64-cross     the C library for that
 program:qemu-aarch64            qemu-user                 runs the tests of the kernels as a Raspberry Pi
 program:systemd-analyze         systemd                   checks the unit
 program:qemu-system-x86_64      qemu-system-x86           boots the guest with cameras, a sound card and pins
 program:debootstrap             debootstrap               makes that guest
+program:lintian                 lintian                   judges the packages
 program:mke2fs                  e2fsprogs                 its disk
 program:depmod                  kmod                      its kernel modules
 program:make                    make                      compiles the one that Debian leaves out
@@ -51,6 +56,7 @@ present() {
 	case ${1%%:*} in
 	program) command -v "$what" >/dev/null || [[ -x /usr/sbin/$what ]] ;;
 	library) pkg-config --exists "$what" 2>/dev/null ;;
+	library64) PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig pkg-config --exists "$what" 2>/dev/null ;;
 	file) compgen -G "$what" >/dev/null ;;
 	header) echo "#include <$what>" | gcc -E - >/dev/null 2>&1 ;;
 	header64) echo "#include <$what>" | aarch64-linux-gnu-gcc -E - >/dev/null 2>&1 ;;
@@ -83,6 +89,7 @@ setup() {
 	fi
 	local log
 	log=$(mktemp)
+	[[ ${packages[*]} != *:arm64* ]] || "${root[@]}" dpkg --add-architecture arm64
 	if ! { "${root[@]}" apt-get update -q &&
 		"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
 		tail -n 20 "$log" >&2
