@@ -229,6 +229,7 @@ struct kernel_table {
 const struct kernel_table *kernels_scalar(void);
 #if defined(__x86_64__)
 const struct kernel_table *kernels_avx2(void);
+const struct kernel_table *kernels_avxvnni(void);
 const struct kernel_table *kernels_avx512vnni(void);
 #elif defined(__aarch64__)
 const struct kernel_table *kernels_neon(void);

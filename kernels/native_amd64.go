@@ -13,6 +13,9 @@ func available() []isa {
 	x := cpu.X86
 	if x.HasAVX2 && x.HasFMA {
 		sets = append(sets, isa{C.kernels_avx2()})
+		if x.HasAVXVNNI {
+			sets = append(sets, isa{C.kernels_avxvnni()})
+		}
 	}
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ && x.HasAVX512VNNI {
 		sets = append(sets, isa{C.kernels_avx512vnni()})
