@@ -234,6 +234,7 @@ const struct kernel_table *kernels_avx512vnni(void);
 #elif defined(__aarch64__)
 const struct kernel_table *kernels_neon(void);
 const struct kernel_table *kernels_dotprod(void);
+const struct kernel_table *kernels_i8mm(void);
 #endif
 
 // product is one weight matrix of a multiplication.

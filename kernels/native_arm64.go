@@ -13,5 +13,8 @@ func available() []isa {
 	if cpu.ARM64.HasASIMDDP {
 		sets = append(sets, isa{C.kernels_dotprod()})
 	}
+	if cpu.ARM64.HasI8MM {
+		sets = append(sets, isa{C.kernels_i8mm()})
+	}
 	return sets
 }
