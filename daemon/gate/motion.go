@@ -374,3 +374,33 @@ func (m *Motion) learn(t time.Time, fit affine) {
 func abs32(x float32) float32 {
 	return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) // no branch to guess wrong
 }
+
+// heatWidth and heatHeight are the size of what [Motion.Heat] tells.
+const heatWidth, heatHeight = gridWidth / 4, gridHeight / 4
+
+// Heat tells where the last frame differs from the background: for each cell of
+// a grid of at most 40 by 30, row by row, which share of it does, from 0 to 255.
+// Before the second frame there is none.
+func (m *Motion) Heat() (cells []byte, w, h int) {
+	if m.w == 0 {
+		return nil, 0, 0
+	}
+	w, h = min(heatWidth, m.w), min(heatHeight, m.h)
+	cells = make([]byte, w*h)
+	for y := range h {
+		top, bottom := y*m.h/h, (y+1)*m.h/h
+		for x := range w {
+			left, right := x*m.w/w, (x+1)*m.w/w
+			n := 0
+			for j := top; j < bottom; j++ {
+				for _, differs := range m.clean[j*m.w+left : j*m.w+right] {
+					if differs {
+						n++
+					}
+				}
+			}
+			cells[y*w+x] = byte(255 * n / ((bottom - top) * (right - left)))
+		}
+	}
+	return cells, w, h
+}

@@ -116,8 +116,15 @@ func (p *Pipeline) understand(ctx context.Context, q *question) (r event.Result,
 	}()
 	p.opts.Busy(true)
 	defer p.opts.Busy(false)
+	wrote := q.reader()
 	if q.hearing != nil {
+		if h, ok := q.hearing.(hearingScribe); ok && wrote != nil {
+			return h.Stream(ctx, q.input, wrote)
+		}
 		return q.hearing.Understand(ctx, q.input)
+	}
+	if e, ok := p.opts.Engine.(scribe); ok && wrote != nil {
+		return e.Stream(ctx, q.task.Task, q.input, wrote)
 	}
 	return p.opts.Engine.Understand(ctx, q.task.Task, q.input)
 }

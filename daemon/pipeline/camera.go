@@ -78,6 +78,9 @@ func (e *eye) look(f devices.Frame) (err error) {
 	if e.motion != nil {
 		moved = e.motion.Push(f.Time, f.Image)
 	}
+	if err := e.show(f, moved); err != nil {
+		return err
+	}
 	began := moved.Started || moved.Moving && moved.New
 	since := f.Time.Sub(e.asked)
 	again := moved.Moving && e.s.Again > 0 && (since >= e.s.Again || since < 0) // the clock may be set back
@@ -132,7 +135,7 @@ func (e *eye) look(f devices.Frame) (err error) {
 		}
 		for _, t := range e.s.asks(k) {
 			q := e.question(f, &t, schedule.Trigger, k.id, true)
-			q.tell, q.quiet = k.tell, k.quiet
+			q.tell, q.wrote, q.quiet = k.tell, k.wrote, k.quiet
 			e.s.p.ask(q, k.tell == nil) // who waits for an answer gets that one
 		}
 	}
@@ -141,6 +144,7 @@ func (e *eye) look(f devices.Frame) (err error) {
 
 func (e *eye) announce(f devices.Frame, area float64) {
 	e.moving, e.began = true, f.Time
+	e.s.p.illustrate(e.id, f)
 	begun := true
 	area = math.Round(area*1e4) / 1e4
 	e.s.p.publish(event.Event{

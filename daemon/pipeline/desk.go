@@ -26,8 +26,10 @@ type question struct {
 	announced bool
 	// lone: these are all the words that the announcement can lead to.
 	lone bool
-	// tell, when set, hears the answer; with quiet nobody else does.
+	// tell, when set, hears the answer, and wrote its pieces; with quiet nobody
+	// else does.
 	tell  func(event.Event)
+	wrote func(piece string)
 	quiet bool
 	// hearing has heard most of the sound already; nil: nobody has.
 	hearing Hearing

@@ -24,6 +24,8 @@ type ear struct {
 	speech   *gate.Speech // nil: speech is not listened for
 	// meter measures the loudness; nil: it is not published.
 	meter *gate.Meter
+	// watched measures it for an onlooker; nil until there is one.
+	watched *gate.Meter
 	// onset is the announced utterance of which no segment came yet, parts the
 	// one of which the last part did not.
 	onset, parts utterance
@@ -111,6 +113,7 @@ func (e *ear) hear(c devices.PCM) {
 			e.dismiss()
 		}
 	}
+	e.sound(c)
 	for _, k := range e.s.kicked() {
 		if len(e.windows) >= maxKicks { // each holds its own copy of the sound
 			e.s.refuseKick(k, event.Throttled, string(schedule.Full))
@@ -268,7 +271,7 @@ func (e *ear) close(w *window) {
 	}
 	e.ask(question{
 		id: w.id, class: w.class, announced: w.announced, lone: !w.talk || !w.part && len(w.samples) < w.limit(),
-		at: w.at, sample: strings.Join(w.names, ", "), tell: w.kick.tell, quiet: w.kick.quiet,
+		at: w.at, sample: strings.Join(w.names, ", "), tell: w.kick.tell, wrote: w.kick.wrote, quiet: w.kick.quiet,
 	}, w.samples, w.kick.tasks, nil)
 }
 

@@ -139,6 +139,14 @@ type Options struct {
 	// Picture, when set, gets the pictures that answers are about of sources
 	// marked Image. It must not block for long.
 	Picture func(source string, f devices.Frame)
+	// Onlooker, when set, is shown what the sources deliver while somebody looks.
+	Onlooker Onlooker
+	// Illustrate, when set, gets the picture that the events of an id are about,
+	// published or not. It must not block.
+	Illustrate func(id string, f devices.Frame)
+	// Writing, when set, returns what takes the pieces of an answer while an engine
+	// that can do so writes it; nil: nobody reads along. Neither may block.
+	Writing func(source, id string, kind event.Kind) func(piece string)
 	// Model, when set, tells what is known of the model besides its name. It must
 	// not block.
 	Model func() event.Model

@@ -19,6 +19,9 @@ type Request struct {
 	Window time.Duration
 	// Quiet keeps the answer from being published: only who asks hears it.
 	Quiet bool
+	// Wrote, when set, takes the pieces of the answer while an engine that can do
+	// so writes it; it must not block.
+	Wrote func(piece string)
 }
 
 // Refusal is the error of something that was asked for and will not come.
@@ -45,7 +48,7 @@ func (p *Pipeline) Ask(ctx context.Context, r Request) (event.Event, error) {
 	}
 	told := make(chan event.Event, 1)
 	s.kick(kick{
-		id: r.ID, at: time.Now(), tasks: []Task{{Task: r.Task}}, window: r.Window, quiet: r.Quiet,
+		id: r.ID, at: time.Now(), tasks: []Task{{Task: r.Task}}, window: r.Window, quiet: r.Quiet, wrote: r.Wrote,
 		tell: func(e event.Event) {
 			select {
 			case told <- e:
@@ -93,6 +96,9 @@ func (p *Pipeline) Snapshot(ctx context.Context, source string) (devices.Frame, 
 
 // deliver sends an answer on its way: to who asked for it, and outside.
 func (p *Pipeline) deliver(q *question, e event.Event) {
+	if e.Status == event.Done && len(q.input.Images) > 0 {
+		p.illustrate(q.id, devices.Frame{Time: q.at, Image: q.input.Images[0], Name: q.sample})
+	}
 	if q.tell != nil {
 		q.tell(e)
 	}
@@ -107,6 +113,13 @@ func (p *Pipeline) deliver(q *question, e event.Event) {
 	}
 	p.publish(e)
 	p.picture(q, e)
+}
+
+// illustrate hands on the picture that events are about.
+func (p *Pipeline) illustrate(id string, f devices.Frame) {
+	if p.opts.Illustrate != nil {
+		p.opts.Illustrate(id, f)
+	}
 }
 
 // nothingNew is the reason why words that were announced are not sent.

@@ -51,6 +51,7 @@ type kick struct {
 	tasks  []Task            // nil: those of the source
 	window time.Duration     // of sound; 0: [Window]
 	tell   func(event.Event) // hears the answers too
+	wrote  func(string)      // takes their pieces; may be nil
 	quiet  bool              // nobody else does
 	// Instead of questions: who wants the picture itself, or why there is none.
 	frame   func(devices.Frame)

@@ -56,6 +56,9 @@ type Listening struct {
 	taken int       // of this the model has
 	pause bool      // the speaker makes one
 
+	// wrote takes the pieces of the answer; set before it is written, if at all.
+	wrote func(piece string)
+
 	news   chan struct{} // holds a token when there is something to take
 	whole  chan struct{} // closed: the sound is complete
 	cancel context.CancelFunc
@@ -85,7 +88,13 @@ func (e *Engine) Listen(t Task) (*Listening, error) {
 		return nil, fmt.Errorf("task %s: %w", t.Kind, ErrTooMany)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &Listening{e: e, task: t, q: q, cancel: cancel, news: make(chan struct{}, 1), whole: make(chan struct{}), done: make(chan struct{})}
+	l := &Listening{e: e, task: t, cancel: cancel, news: make(chan struct{}, 1), whole: make(chan struct{}), done: make(chan struct{})}
+	q.request.OnText = func(piece string) {
+		if l.wrote != nil {
+			l.wrote(piece)
+		}
+	}
+	l.q = q
 	go l.work(ctx)
 	return l, nil
 }
@@ -159,6 +168,13 @@ func (l *Listening) end(ear listener) {
 // Understand answers the task. In is the whole sound, of which what was written
 // is the beginning. It returns ctx.Err() soon after ctx ends.
 func (l *Listening) Understand(ctx context.Context, in Input) (Result, error) {
+	return l.Stream(ctx, in, nil)
+}
+
+// Stream is [Listening.Understand], and hands on the answer as [Engine.Stream]
+// does.
+func (l *Listening) Stream(ctx context.Context, in Input, onText func(string)) (Result, error) {
+	l.wrote = onText
 	if l.covers(in) {
 		res, err := l.answer(ctx, in.Audio)
 		switch {
@@ -170,7 +186,7 @@ func (l *Listening) Understand(ctx context.Context, in Input) (Result, error) {
 		l.e.log.Debug("sound is heard as a whole", "task", l.task.Name, "reason", err)
 	}
 	l.cancel()
-	return l.e.Understand(ctx, l.task, in)
+	return l.e.Stream(ctx, l.task, in, onText)
 }
 
 // answer lets the model hear the rest of the sound and answer.
