@@ -11,7 +11,7 @@ import (
 
 // Model names the files of a model. Without Text it is the bundled one.
 type Model struct {
-	Text, Projector string
+	Text, Projector string // files; Text alone may be the name of a model in the usual store
 	Drafter         string // "": none
 	Profile         string // "": found beside Text, or by the model's name
 	Threads         int    // 0: one for each processor
@@ -34,6 +34,10 @@ func (m Model) packed() string {
 }
 
 func (m Model) open(log *slog.Logger) (*understand.Engine, error) {
+	m, err := m.named()
+	if err != nil {
+		return nil, err
+	}
 	c := understand.Config{
 		Text: m.Text, Projector: m.Projector, Drafter: m.Drafter, Profile: m.Profile,
 		Threads: m.Threads, Context: m.Context, Packed: m.packed(), Logger: log,

@@ -36,6 +36,9 @@ func Load(path string) (*config.Config, error) {
 	if err != nil {
 		return nil, as(BadConfig, err)
 	}
+	if err := fromStore(c); err != nil {
+		return nil, err
+	}
 	discard := slog.New(slog.DiscardHandler)
 	if _, err := sources(c, discard); err != nil {
 		return nil, err

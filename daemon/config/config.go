@@ -66,8 +66,12 @@ type Broker struct {
 	ServerName   string // name in the broker's certificate; empty: the host of the URL
 }
 
-// Model says which model answers. Without Text it is the bundled one.
+// Model says which model answers. Without Name and Text it is the bundled one.
 type Model struct {
+	// Name of a model that sensed model pull fetched, or current for the one that
+	// sensed model use chose; the files are its own then.
+	Name      string
+	Folder    string // where such models are; empty: the usual place
 	Text      string // GGUF file of the decoder
 	Projector string // GGUF file of the encoders
 	Drafter   string // GGUF file of the drafter of the same model; empty: none

@@ -63,7 +63,9 @@ func (r *reader) broker(n ast.Node, path string, b *Broker) {
 }
 
 func (r *reader) model(n ast.Node, path string, m *Model) {
-	r.mapping(n, path, []field{
+	r.orName(n, path, &m.Name, []field{
+		{"name", r.text(&m.Name)},
+		{"folder", r.text(&m.Folder)},
 		{"text", r.text(&m.Text)},
 		{"projector", r.text(&m.Projector)},
 		{"drafter", r.text(&m.Drafter)},

@@ -27,6 +27,8 @@ var problems = []struct{ name, text, want string }{
 	{"huge number", "model: {threads: 99999999999999999999}\n", `model.threads: here must be a whole number`},
 	{"threads", "model: {threads: -1}\n", `f:1:18: model.threads: -1 is out of bounds; write a number from 0 to 256`},
 	{"context", "model: {context: 5}\n", `model.context: 5 is out of bounds`},
+	{"model twice", "model: {name: e2b, text: t.gguf}\n", `f:1:26: model.text: the model e2b has files of its own`},
+	{"folder alone", "model: {folder: /models}\n", `f:1:17: model.folder: a folder of models without the name of one`},
 	{"projector alone", "model: {projector: p.gguf}\n", `f:1:20: model.projector: a projector without its text model`},
 	{"packed alone", "model: {packed: p}\n", `f:1:17: model.packed: a folder for packed weights without a model`},
 	{"drafter alone", "model: {drafter: d.gguf}\n", `f:1:18: model.drafter: a drafter without its text model`},

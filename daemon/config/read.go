@@ -141,6 +141,15 @@ func (r *reader) orSwitch(n ast.Node, path string, fields []field) (on bool) {
 	return true
 }
 
+// orName reads a mapping, or in its place the value of its key name.
+func (r *reader) orName(n ast.Node, path string, name *string, fields []field) {
+	if _, ok := n.(*ast.StringNode); ok {
+		r.text(name)(n, path)
+		return
+	}
+	r.mapping(n, path, fields)
+}
+
 // list returns a reader of a sequence.
 func (r *reader) list(item func(n ast.Node, path string)) func(ast.Node, string) {
 	return func(n ast.Node, path string) {

@@ -162,6 +162,27 @@ func (k *checker) brokerURL(field, s string) (tls bool) {
 
 func (k *checker) model() {
 	m := k.c.Model
+	if m.Name != "" {
+		for _, f := range []struct{ name, value string }{{"text", m.Text}, {"projector", m.Projector}, {"drafter", m.Drafter}} {
+			if f.value != "" {
+				k.wrong("model."+f.name, "the model "+m.Name+" has files of its own", "give either model.name or the files")
+			}
+		}
+	} else {
+		k.modelFiles()
+	}
+	k.within("model.threads", m.Threads, 0, 256)
+	if m.Context != 0 {
+		k.within("model.context", m.Context, 256, 131072)
+	}
+}
+
+// modelFiles checks a model whose files are named one by one, or the bundled one.
+func (k *checker) modelFiles() {
+	m := k.c.Model
+	if m.Folder != "" {
+		k.wrong("model.folder", "a folder of models without the name of one", "give model.name too")
+	}
 	if m.Text == "" && m.Projector != "" {
 		k.wrong("model.projector", "a projector without its text model", "give model.text too")
 	}
@@ -173,10 +194,6 @@ func (k *checker) model() {
 	}
 	if m.Text == "" && m.Packed != "" {
 		k.wrong("model.packed", "a folder for packed weights without a model: the bundled one is too small to need it", "give model.text too, or remove it")
-	}
-	k.within("model.threads", m.Threads, 0, 256)
-	if m.Context != 0 {
-		k.within("model.context", m.Context, 256, 131072)
 	}
 }
 

@@ -16,11 +16,28 @@ func TestHelpTellsEverything(t *testing.T) {
 	if code != 0 || notes != "" {
 		t.Errorf("sensed help: exit code %d, %s", code, notes)
 	}
+	var all []command
 	for _, c := range commands() {
 		if !strings.Contains(overview, "\n  "+c.name+" ") {
 			t.Errorf("sensed help lacks %s", c.name)
 		}
+		if len(c.subs) == 0 {
+			all = append(all, c)
+			continue
+		}
 		for _, args := range [][]string{{c.name, "-h"}, {c.name, "--help"}, {"help", c.name}} {
+			code, text, notes := call(t, "", args...)
+			for _, sub := range c.subs {
+				if code != 0 || notes != "" || !strings.Contains(text, "\n  sensed "+sub.name+" ") {
+					t.Errorf("%q: exit code %d, %s is missing: %s", args, code, sub.name, notes)
+				}
+			}
+		}
+		all = append(all, c.subs...)
+	}
+	for _, c := range all {
+		words := strings.Fields(c.name)
+		for _, args := range [][]string{append(words, "-h"), append(words, "--help"), append([]string{"help"}, words...)} {
 			code, text, notes := call(t, "", args...)
 			if code != 0 || notes != "" {
 				t.Errorf("%q: exit code %d, %s", args, code, notes)

@@ -40,6 +40,17 @@ sensed COMMAND -h tells everything about one command. To begin:
 	return b.String()
 }
 
+// groupHelp is the text about a group of commands.
+func (c command) groupHelp() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nUsage: sensed %s %s\n\n%s\n\nCommands:\n", c.summary, c.name, c.args, strings.TrimSpace(c.about))
+	for _, sub := range c.subs {
+		fmt.Fprintf(&b, "  sensed %-17s %s\n", sub.name, sub.summary)
+	}
+	fmt.Fprintf(&b, "\nsensed %s COMMAND -h tells everything about one.\n\n%s", c.name, exitCodes)
+	return b.String()
+}
+
 // help is the full text about one command.
 func (c command) help(f *flag.FlagSet) string {
 	var b strings.Builder

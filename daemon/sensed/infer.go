@@ -62,6 +62,7 @@ sensed infer --model gemma-4-E2B-it-Q4_0.gguf --projector mmproj-gemma-4-E2B-it-
 
 func prepareInfer(f *flag.FlagSet) func(context.Context, streams, []string) error {
 	model := modelFlags(f)
+	f.Lookup("model").Usage = "`FILE` GGUF file with the text decoder, or the name of a model that sensed\nmodel pull fetched; without it: the bundled demonstration model"
 	packedFlag(f, model)
 	f.StringVar(&model.Drafter, "drafter", "", "`FILE` GGUF file with the drafter (gemma4-assistant) of that model; it\nguesses ahead, and changes no greedy answer")
 	var q app.Question

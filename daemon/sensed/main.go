@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -43,11 +44,14 @@ type command struct {
 	example string // lines
 	// prepare declares the flags and returns what to do once they are parsed.
 	prepare func(f *flag.FlagSet) func(ctx context.Context, s streams, args []string) error
+	// subs are the commands of a group, which does nothing by itself; their names
+	// begin with the group's.
+	subs []command
 }
 
 // commands are in the order of the help.
 func commands() []command {
-	return []command{demoCommand(), runCommand(), statusCommand(), reloadCommand(), devicesCommand(), captureCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
+	return []command{demoCommand(), runCommand(), statusCommand(), reloadCommand(), devicesCommand(), captureCommand(), modelCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
 }
 
 // run is the program without its process: it returns the exit code.
@@ -63,13 +67,13 @@ func run(ctx context.Context, args []string, s streams) int {
 			fmt.Fprint(s.out, overview())
 			return 0
 		}
-		name, rest = rest[0], []string{"-h"}
+		name, rest = rest[0], append(rest[1:], "-h")
 	case "-version", "--version":
 		name = "version"
 	}
 	for _, c := range commands() {
 		if c.name == name {
-			return c.execute(ctx, rest, s)
+			return c.choose(ctx, rest, s)
 		}
 	}
 	fmt.Fprintf(s.err, "sensed: there is no command %q; the commands are %s (sensed help tells more)\n", name, strings.Join(commandNames(), ", "))
@@ -82,6 +86,30 @@ func commandNames() []string {
 		names = append(names, c.name)
 	}
 	return names
+}
+
+// choose executes the command, or that of its group which the arguments name.
+func (c command) choose(ctx context.Context, args []string, s streams) int {
+	if len(c.subs) == 0 {
+		return c.execute(ctx, args, s)
+	}
+	var names []string
+	for _, sub := range c.subs {
+		short := strings.TrimPrefix(sub.name, c.name+" ")
+		if names = append(names, short); len(args) > 0 && args[0] == short {
+			return sub.execute(ctx, args[1:], s)
+		}
+	}
+	if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
+		fmt.Fprint(s.out, c.groupHelp())
+		return 0
+	}
+	what := "says nothing by itself"
+	if len(args) > 0 {
+		what = fmt.Sprintf("has no %q", args[0])
+	}
+	fmt.Fprintf(s.err, "sensed %s: it %s; what it has is %s (sensed %s -h tells more)\n", c.name, what, strings.Join(names, ", "), c.name)
+	return int(app.Usage)
 }
 
 func (c command) execute(ctx context.Context, args []string, s streams) int {

@@ -79,6 +79,7 @@ var owners = []arrow{
 	{"periph.io/x", []string{"devices/gpio", "devices/bus", "devices/lepton", "devices/arducam"}, "pins and buses are touched by their drivers only"},
 	{"github.com/goccy/go-yaml", []string{"daemon/config"}, "one format, read in one place"},
 	{"github.com/prometheus", []string{"daemon/health"}, "metrics are told in one place"},
+	{"github.com/vbauerster/mpb", []string{"daemon/sensed"}, "progress is drawn where there is a terminal"},
 	{"github.com/coreos/go-systemd", []string{"daemon/app", "daemon/health", "daemon/sensed"}, "systemd is told by the daemon, not by its parts"},
 	{"github.com/gorilla/websocket", []string{"daemon/mqtt/...", "daemon/web"}, "connections are made at the edge"},
 }
