@@ -205,6 +205,7 @@ func (d *daemon) replies(node string, p *mqtt.Publisher) func(command.Reply) {
 	return func(r command.Reply) {
 		if now := d.now.Load(); now != nil {
 			p = now.publisher
+			now.mirror.answered(r)
 		}
 		payload, err := json.Marshal(r)
 		if err == nil {
@@ -248,9 +249,6 @@ func (d *daemon) newSwitchboard(c *config.Config, p *pipeline.Pipeline, out *mqt
 	b := &switchboard{
 		Board:  command.NewBoard(command.Specs(controllable(c)), d.store.Saved()),
 		config: c, pipeline: p, publisher: out, gallery: g, store: d.store, log: d.log.Logger,
-	}
-	if before := d.now.Load(); before != nil && before.switches != nil && before.publisher == out {
-		b.replace(before.switches)
 	}
 	return b, b.begin()
 }

@@ -123,7 +123,7 @@ func newShed(t *testing.T, state string, sources ...pipeline.Source) *shed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.d.now.Store(&running{s.d.first, p, s.line, newMemory(s), nil})
+	s.d.now.Store(&running{config: s.d.first, pipeline: p, publisher: s.line, words: newMemory(s)})
 	s.watch(os.DirFS(s.root))
 	return s
 }

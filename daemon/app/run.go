@@ -86,6 +86,9 @@ type daemon struct {
 	cameUp   sync.Once
 
 	origin   provenance
+	program  string // version of sensed
+	keeper   *keeper
+	births   births
 	store    *command.Store
 	center   *command.Center
 	serving  context.Context // ends with the daemon
@@ -99,6 +102,7 @@ type running struct {
 	pipeline  *pipeline.Pipeline
 	publisher *mqtt.Publisher
 	words     *memory
+	mirror    *mirror
 	switches  *switchboard
 }
 
@@ -115,8 +119,9 @@ func Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	defer release(engine, log.Logger)
-	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, requests: make(chan *reload), up: make(chan struct{})}
+	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, program: o.Program, requests: make(chan *reload), up: make(chan struct{})}
 	d.model = health.Model{Name: engine.Model(), File: c.Model.Text, Kernels: Kernels()}
+	d.keeper = openKeeper(stateFile("retained.json"), log.Logger)
 	d.store = command.OpenStore(stateFile("switches.json"), log.Logger)
 	defer inBackground(d.store.Run)()
 	d.center = command.NewCenter(d)
@@ -148,10 +153,10 @@ func (d *daemon) serve(ctx context.Context, c *config.Config) (err error) {
 		before *config.Config // what to go back to
 		asked  *reload        // whoever waits for c to work
 	)
-	defer func() { err = errors.Join(err, out.close()) }()
+	defer func() { err = errors.Join(err, d.closeLine(out)) }()
 	for {
 		if !out.fits(c) {
-			err = out.close()
+			err = d.closeLine(out)
 			out = nil
 			if err == nil {
 				out, err = d.openLine(c)
@@ -181,7 +186,11 @@ func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun fu
 	defer led.close()
 	shown := newIndicators(c, openLamp, d.log.Logger)
 	defer shown.close()
-	words := newMemory(out.publisher)
+	shows := newMirror(c, out.publisher, out.publisher, d.log.Logger)
+	defer shows.end()
+	d.announce(c, shows, out.publisher)
+	shows.begin()
+	words := newMemory(shows)
 	pictures := &gallery{node: c.Node, publisher: out.publisher, log: d.log.Logger, closed: map[string]bool{}}
 	p, err := d.newPipeline(c, words, led, shown, pictures)
 	if err != nil {
@@ -191,7 +200,7 @@ func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun fu
 	if err != nil {
 		return nil, err
 	}
-	d.now.Store(&running{c, p, out.publisher, words, switches})
+	d.now.Store(&running{c, p, out.publisher, words, shows, switches})
 	d.cameUp.Do(func() { close(d.up) })
 	begun()
 	d.tell.ready()
@@ -244,7 +253,16 @@ func (d *daemon) openLine(c *config.Config) (_ *line, err error) {
 		o := publishing(c, url, log)
 		o.Outbox = l.outbox
 		o.Subscribe = filters(c.Node)
-		o.Hear = func(m mqtt.Received) { d.heard(c.Node, m, d.replies(c.Node, l.publisher)) }
+		o.Hear = func(m mqtt.Received) {
+			if m.Topic == c.HomeAssistant.Birth {
+				d.births.heard(d.serving, m, l.publisher.Repeat)
+				return
+			}
+			d.heard(c.Node, m, d.replies(c.Node, l.publisher))
+		}
+		if c.HomeAssistant.Discovery {
+			o.Subscribe = append(o.Subscribe, c.HomeAssistant.Birth)
+		}
 		l.publisher, err = mqtt.New(o)
 	}
 	if err != nil {
@@ -259,12 +277,14 @@ func (l *line) fits(c *config.Config) bool {
 	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "Switches", "LED", "Health", "Unchanged", "Log")) == 0
 }
 
-// close delivers the rest and says offline. A line that is not there is closed.
-func (l *line) close() error {
+// closeLine delivers the rest and says offline. A line that is not there is
+// closed.
+func (d *daemon) closeLine(l *line) error {
 	if l == nil {
 		return nil
 	}
 	l.stop()
+	d.keeper.settle(l.publisher.Said)
 	return l.end()
 }
 

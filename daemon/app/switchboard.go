@@ -70,28 +70,6 @@ func (b *switchboard) begin() error {
 	return nil
 }
 
-// replace takes back what the switchboard before said of switches and pictures
-// that are not there any more.
-func (b *switchboard) replace(before *switchboard) {
-	node := before.config.Node
-	var gone []string
-	for _, s := range before.Settings() {
-		if node != b.config.Node || !slices.ContainsFunc(b.Settings(), func(n command.Setting) bool { return n.Source == s.Source && n.Name == s.Name }) {
-			gone = append(gone, event.StateTopic(node, s.Source, string(s.Name)))
-		}
-	}
-	for _, s := range before.config.Sources {
-		if node != b.config.Node || !slices.ContainsFunc(b.config.Sources, func(n config.Source) bool { return n.Name == s.Name && n.Image }) {
-			gone = append(gone, event.SourceTopic(node, s.Name, event.TopicImage))
-		}
-	}
-	for _, topic := range gone {
-		if err := b.publisher.Retain(topic, nil); err != nil {
-			b.log.Warn("what is retained of a source that is gone cannot be taken back", "topic", topic, "err", err)
-		}
-	}
-}
-
 // set sets a switch, and tells how it stands even if it could not be set.
 func (b *switchboard) set(source string, name command.Switch, value string) (_ command.Setting, failed error) {
 	b.mu.Lock()

@@ -39,8 +39,9 @@ type Config struct {
 	Health   Health
 	// Unchanged says what becomes of captions and answers that say nothing new:
 	// skip or send.
-	Unchanged string
-	Log       Log
+	Unchanged     string
+	HomeAssistant HomeAssistant
+	Log           Log
 
 	name  string              // of the file, for messages
 	where map[string]position // of each field that the file sets
@@ -181,12 +182,13 @@ func Default() *Config {
 		host = ""
 	}
 	return &Config{
-		Node:      NodeName(host),
-		Broker:    Broker{Listen: "127.0.0.1:1883"},
-		Health:    Health{Every: time.Minute},
-		Unchanged: "skip",
-		Log:       Log{Level: "info", Format: "auto"},
-		name:      "configuration",
+		Node:          NodeName(host),
+		Broker:        Broker{Listen: "127.0.0.1:1883"},
+		Health:        Health{Every: time.Minute},
+		Unchanged:     "skip",
+		HomeAssistant: HomeAssistant{Discovery: true, Prefix: "homeassistant", Birth: "homeassistant/status"},
+		Log:           Log{Level: "info", Format: "auto"},
+		name:          "configuration",
 	}
 }
 

@@ -59,7 +59,8 @@ func TestSampleIsComplete(t *testing.T) {
 		LED:    LED{Pin: "GPIO27", Microphone: "GPIO23", Camera: "GPIO24"},
 		Outbox: Outbox{Path: "/var/lib/sensed/outbox", Megabytes: 64, Age: 168 * time.Hour},
 		Health: Health{Every: time.Minute}, Unchanged: "skip",
-		Log: Log{Level: "info", Format: "auto"},
+		HomeAssistant: HomeAssistant{Discovery: true, Prefix: "homeassistant", Birth: "homeassistant/status"},
+		Log:           Log{Level: "info", Format: "auto"},
 	}
 	if d := cmp.Diff(want, c, ignore); d != "" {
 		t.Errorf("the sample reads differently (-want +got):\n%s", d)

@@ -37,6 +37,7 @@ func (r *reader) config(n ast.Node, c *Config) {
 			})
 		}},
 		{"unchanged", r.text(&c.Unchanged)},
+		{"homeassistant", func(n ast.Node, path string) { r.homeAssistant(n, path, &c.HomeAssistant) }},
 		{"log", func(n ast.Node, path string) {
 			r.mapping(n, path, []field{{"level", r.text(&c.Log.Level)}, {"format", r.text(&c.Log.Format)}})
 		}},

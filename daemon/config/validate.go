@@ -74,6 +74,7 @@ func (c *Config) check() []Problem {
 	}
 	k.pins()
 	k.oneOf("unchanged", c.Unchanged, "skip", "send")
+	k.homeAssistant()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json", "journal")
 	k.health()

@@ -1,5 +1,10 @@
 package event
 
+import (
+	"strings"
+	"unicode"
+)
+
 // Root is the first level of every topic.
 const Root = "sensed"
 
@@ -32,4 +37,25 @@ func switchTopic(node, source, name string) string {
 		return NodeTopic(node, name)
 	}
 	return SourceTopic(node, source, name)
+}
+
+// LastTopic is sensed/NODE/SOURCE/last/TASK: the last words of a task, retained.
+func LastTopic(node, source, task string) string {
+	return SourceTopic(node, source, "last/"+task)
+}
+
+// SeenTopic is sensed/NODE/SOURCE/objects/LABEL/state: whether a thing was seen
+// lately, retained.
+func SeenTopic(node, source, label string) string {
+	return StateTopic(node, source, string(Objects)+"/"+level(label))
+}
+
+// level makes a label fit to be one level of a topic.
+func level(label string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("+#/", r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return '-'
+		}
+		return r
+	}, label)
 }

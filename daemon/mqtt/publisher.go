@@ -222,6 +222,17 @@ func (p *Publisher) Retain(topic string, payload []byte) error {
 	return nil
 }
 
+// Repeat says all values of [Publisher.Retain] again, in the order in which their
+// topics were first used: somebody may have missed them.
+func (p *Publisher) Repeat() {
+	p.states.again()
+	p.wakeUp()
+}
+
+// Said tells whether the broker has acknowledged the newest value of a topic that
+// [Publisher.Retain] was given.
+func (p *Publisher) Said(topic string) bool { return p.states.said(topic) }
+
 func (p *Publisher) wakeUp() {
 	select {
 	case p.wake <- struct{}{}:

@@ -56,6 +56,8 @@ type flight struct {
 	handed chan paho.Token // receives the token once paho has taken the message
 	token  paho.Token      // nil until then
 	state  *state          // what a retained message from the outbox says; else nil
+	// version of the value that it says; 0 for what is no state.
+	version uint64
 }
 
 // connect opens a connection, logs in, subscribes and says that the node is
@@ -259,7 +261,7 @@ func (s *session) fill() {
 		if !ok {
 			break
 		}
-		f := &flight{Message: Message{Topic: topic, Payload: v.payload, Retain: true}}
+		f := &flight{Message: Message{Topic: topic, Payload: v.payload, Retain: true}, version: v.version}
 		if v.stamp {
 			f.Payload = stamped(v.payload, v.number, time.Now(), false)
 		}
@@ -366,8 +368,9 @@ func (s *session) acknowledged() error {
 	s.flying = s.flying[1:]
 	s.progress = time.Now()
 	s.p.cleared(f)
-	if f.number == 0 {
-		return nil // said by the session itself
+	if f.number == 0 { // not from the outbox
+		s.p.states.acknowledged(f.Topic, f.version)
+		return nil
 	}
 	if f.state != nil {
 		s.p.states.remember(f.Topic, *f.state)

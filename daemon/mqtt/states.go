@@ -18,6 +18,8 @@ type state struct {
 	stamp   bool
 	number  uint64 // of the message in the outbox that said it; 0 for none
 	waiting bool   // it is in changed
+	acked   bool   // the broker has acknowledged it since it was set
+	version uint64 // grows with each value of the topic
 	refused bool   // the broker does not take it
 }
 
@@ -34,7 +36,24 @@ func (s *states) set(topic string, payload []byte) {
 	if !old.waiting {
 		s.changed = append(s.changed, topic)
 	}
-	s.values[topic] = state{payload: payload, waiting: true}
+	s.values[topic] = state{payload: payload, waiting: true, version: old.version + 1}
+}
+
+// acknowledged notes that the broker has that version of a value.
+func (s *states) acknowledged(topic string, version uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, known := s.values[topic]; known && v.version == version {
+		v.acked = true
+		s.values[topic] = v
+	}
+}
+
+// said tells whether the broker has acknowledged the newest value of a topic.
+func (s *states) said(topic string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.values[topic].acked
 }
 
 // remember notes a value that the broker has.
@@ -48,6 +67,7 @@ func (s *states) remember(topic string, v state) {
 	if !known {
 		s.order = append(s.order, topic)
 	}
+	v.version, v.acked = old.version+1, true
 	s.values[topic] = v
 }
 

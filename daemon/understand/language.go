@@ -2,6 +2,8 @@ package understand
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -48,6 +50,11 @@ func languageName(s string) (string, error) {
 	}
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(first)) + s[size:], nil
+}
+
+// Languages are the names of the languages that have a code, sorted.
+func Languages() []string {
+	return slices.Compact(slices.Sorted(maps.Values(languages)))
 }
 
 // CheckLanguage tells what is wrong with the name or the code of a language.
