@@ -26,6 +26,9 @@ func (r *reader) areas(to *[]Area) func(ast.Node, string) {
 
 // area reads one; ok is false when something is wrong with it, which was said.
 func (r *reader) area(n ast.Node, path string) (a Area, ok bool) {
+	if r.describes(path, TypeArea, "") {
+		return nil, false
+	}
 	s, ok := n.(*ast.SequenceNode)
 	if !ok {
 		r.problem(start(n), path, "here must be a list of corners, not "+describe(n), areaHint)

@@ -27,6 +27,8 @@ func Sample() []byte { return slices.Clone(sample) }
 
 // Config is the whole configuration. Get one from [Default], [Parse] or [Load].
 type Config struct {
+	// Version is that of the format, at most [Version].
+	Version int
 	// Node names this machine in topics and events.
 	Node     string
 	Broker   Broker
@@ -182,6 +184,7 @@ func Default() *Config {
 		host = ""
 	}
 	return &Config{
+		Version:       Version,
 		Node:          NodeName(host),
 		Broker:        Broker{Listen: "127.0.0.1:1883"},
 		Health:        Health{Every: time.Minute},
@@ -236,6 +239,9 @@ func Parse(name string, data []byte) (*Config, error) {
 	c.where = map[string]position{}
 	r := &reader{where: c.where}
 	r.file(data, c)
+	if p := c.newer(); len(p) > 0 {
+		return nil, c.failed(p)
+	}
 	// What the reader refused is left at its default, so checking the rest
 	// reports further mistakes and not the same again.
 	problems := append(r.problems, c.check()...)

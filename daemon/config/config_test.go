@@ -22,7 +22,7 @@ func TestSampleIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
-		Node:   "porch",
+		Version: 1, Node: "porch",
 		Broker: Broker{URL: "mqtts://broker.lan:8883", Listen: "127.0.0.1:1883", ClientID: "porch"},
 		Model: Model{Text: "/var/lib/sensed/models/gemma-4-E2B-it-Q4_0.gguf", Projector: "/var/lib/sensed/models/mmproj-gemma-4-E2B-it-Q8_0.gguf",
 			Threads: 4, Context: 4096},

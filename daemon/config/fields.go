@@ -9,6 +9,7 @@ import (
 
 func (r *reader) config(n ast.Node, c *Config) {
 	r.mapping(n, "", []field{
+		{"version", r.whole(&c.Version)},
 		{"node", r.text(&c.Node)},
 		{"broker", func(n ast.Node, path string) { r.broker(n, path, &c.Broker) }},
 		{"outbox", func(n ast.Node, path string) { r.outbox(n, path, &c.Outbox) }},

@@ -29,6 +29,8 @@ var problems = []struct{ name, text, want string }{
 	{"context", "model: {context: 5}\n", `model.context: 5 is out of bounds`},
 	{"model twice", "model: {name: e2b, text: t.gguf}\n", `f:1:26: model.text: the model e2b has files of its own`},
 	{"folder alone", "model: {folder: /models}\n", `f:1:17: model.folder: a folder of models without the name of one`},
+	{"a newer version", "web: [1]\nversion: 7\nnewkey: 1\n", `f:2:10: version: the file is of version 7, and this sensed knows version 1; install a newer sensed`},
+	{"version 0", "version: 0\n", `f:1:10: version: there is no version 0`},
 	{"projector alone", "model: {projector: p.gguf}\n", `f:1:20: model.projector: a projector without its text model`},
 	{"packed alone", "model: {packed: p}\n", `f:1:17: model.packed: a folder for packed weights without a model`},
 	{"drafter alone", "model: {drafter: d.gguf}\n", `f:1:18: model.drafter: a drafter without its text model`},

@@ -16,6 +16,7 @@ import (
 type reader struct {
 	problems []Problem
 	where    map[string]position
+	keys     *[]Key // not nil: nothing is read, and the keys are noted here
 }
 
 // field is one key that a mapping may have and what to do with its value.
@@ -104,6 +105,9 @@ func (r *reader) syntax(err error) {
 
 // mapping reads a mapping with the given keys.
 func (r *reader) mapping(n ast.Node, path string, fields []field) {
+	if r.describeAll(path, TypeMapping, fields) {
+		return
+	}
 	values, ok := entries(n)
 	if !ok {
 		r.problem(start(n), path, "here must be a mapping, not "+describe(n), "write keys and values, one a line: "+names(fields))
@@ -134,6 +138,9 @@ func (r *reader) mapping(n ast.Node, path string, fields []field) {
 
 // orSwitch reads a mapping, or true or false in its place.
 func (r *reader) orSwitch(n ast.Node, path string, fields []field) (on bool) {
+	if r.describeAll(path, TypeSwitch, fields) {
+		return true
+	}
 	if b, ok := n.(*ast.BoolNode); ok {
 		return b.Value
 	}
@@ -143,6 +150,9 @@ func (r *reader) orSwitch(n ast.Node, path string, fields []field) (on bool) {
 
 // orName reads a mapping, or in its place the value of its key name.
 func (r *reader) orName(n ast.Node, path string, name *string, fields []field) {
+	if r.describeAll(path, TypeNamed, fields) {
+		return
+	}
 	if _, ok := n.(*ast.StringNode); ok {
 		r.text(name)(n, path)
 		return
@@ -153,6 +163,10 @@ func (r *reader) orName(n ast.Node, path string, name *string, fields []field) {
 // list returns a reader of a sequence.
 func (r *reader) list(item func(n ast.Node, path string)) func(ast.Node, string) {
 	return func(n ast.Node, path string) {
+		if r.describes(path, TypeList, "") {
+			item(nil, path+"[]")
+			return
+		}
 		s, ok := n.(*ast.SequenceNode)
 		if !ok {
 			r.problem(start(n), path, "here must be a list, not "+describe(n), "begin each entry with a dash, or write [a, b]")
@@ -172,6 +186,9 @@ func (r *reader) list(item func(n ast.Node, path string)) func(ast.Node, string)
 
 func (r *reader) text(to *string) func(ast.Node, string) {
 	return func(n ast.Node, path string) {
+		if r.describes(path, TypeText, written(*to)) {
+			return
+		}
 		switch v := n.(type) {
 		case *ast.StringNode:
 			*to = v.Value
@@ -189,6 +206,9 @@ func (r *reader) text(to *string) func(ast.Node, string) {
 
 func (r *reader) whole(to *int) func(ast.Node, string) {
 	return func(n ast.Node, path string) {
+		if r.describes(path, TypeWhole, written(*to)) {
+			return
+		}
 		r.where[path] = start(n)
 		if v, ok := n.(*ast.IntegerNode); ok {
 			switch x := v.Value.(type) {
@@ -210,6 +230,9 @@ func (r *reader) whole(to *int) func(ast.Node, string) {
 
 func (r *reader) number(to *float64) func(ast.Node, string) {
 	return func(n ast.Node, path string) {
+		if r.describes(path, TypeNumber, written(*to)) {
+			return
+		}
 		r.where[path] = start(n)
 		switch v := n.(type) {
 		case *ast.FloatNode:
@@ -231,6 +254,9 @@ func (r *reader) number(to *float64) func(ast.Node, string) {
 
 func (r *reader) truth(to *bool) func(ast.Node, string) {
 	return func(n ast.Node, path string) {
+		if r.describes(path, TypeTruth, written(*to)) {
+			return
+		}
 		r.where[path] = start(n)
 		if v, ok := n.(*ast.BoolNode); ok {
 			*to = v.Value
@@ -242,6 +268,9 @@ func (r *reader) truth(to *bool) func(ast.Node, string) {
 
 func (r *reader) duration(to *time.Duration) func(ast.Node, string) {
 	return func(n ast.Node, path string) {
+		if r.describes(path, TypeTime, written(*to)) {
+			return
+		}
 		r.where[path] = start(n)
 		if v, ok := n.(*ast.StringNode); ok {
 			if d, err := time.ParseDuration(v.Value); err == nil {

@@ -49,6 +49,7 @@ type checker struct {
 
 func (c *Config) check() []Problem {
 	k := &checker{c: c}
+	k.version()
 	k.topicPart("node", c.Node)
 	k.broker()
 	k.outbox()

@@ -1,0 +1,27 @@
+package config
+
+import (
+	"fmt"
+)
+
+// Version is the version of the format that this program reads and writes. It
+// grows when a file would mean something else than before, or nothing; that has
+// not happened yet.
+const Version = 1
+
+// newer returns the mistake of a file that a newer program wrote, alone: what
+// else is wrong with it this program cannot know.
+func (c *Config) newer() []Problem {
+	if c.Version <= Version {
+		return nil
+	}
+	k := &checker{c: c}
+	k.wrong("version", fmt.Sprintf("the file is of version %d, and this sensed knows version %d", c.Version, Version), "install a newer sensed, or write it anew with sensed init")
+	return k.problems
+}
+
+func (k *checker) version() {
+	if k.c.Version < 1 {
+		k.wrong("version", fmt.Sprintf("there is no version %d", k.c.Version), fmt.Sprintf("write %d", Version))
+	}
+}
