@@ -74,7 +74,7 @@ func TestCommandLineMistakes(t *testing.T) {
 		want string
 	}{
 		{nil, "Usage: sensed COMMAND"},
-		{[]string{"dmeo"}, `no command "dmeo"; the commands are demo, run`},
+		{[]string{"dmeo"}, `no command "dmeo"; the commands are demo, init, run`},
 		{[]string{"help", "nothing"}, `no command "nothing"`},
 		{[]string{"demo", "--onec"}, "--onec"},
 		{[]string{"demo", "now"}, `"now" is not understood`},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,7 +36,7 @@ sensed run --config sensed.yaml
 mosquitto_sub -v -t 'sensed/#'`,
 		prepare: func(f *flag.FlagSet) func(context.Context, streams, []string) error {
 			path := f.String("config", "", "`FILE` YAML file that says what to do")
-			check := f.Bool("check", false, "only say whether the configuration is right")
+			check := f.Bool("check", false, "only say whether the configuration is right and its model can be opened")
 			return func(ctx context.Context, s streams, args []string) error {
 				if err := noArgs(args); err != nil {
 					return err
@@ -50,8 +49,7 @@ mosquitto_sub -v -t 'sensed/#'`,
 					return err
 				}
 				if *check {
-					_, err := fmt.Fprintf(s.out, "%s is right: node %s, %d sources, %d triggers\n", *path, c.Node, len(c.Sources), len(c.Triggers))
-					return err
+					return app.CheckRun(*path, c, s.out)
 				}
 				hangup := make(chan os.Signal, 1) // more than one are as good as one
 				signal.Notify(hangup, syscall.SIGHUP)
