@@ -329,3 +329,12 @@ func (s isa) narrow(out []uint16, x []float32) {
 func (s isa) dot(a, b []float32) float32 {
 	return float32(C.run_dot(s.table, floats(a), floats(b), C.int(len(a))))
 }
+
+// Sets names the instruction sets that this processor has, the best one last.
+func Sets() []string {
+	var names []string
+	for _, s := range available() {
+		names = append(names, s.name())
+	}
+	return names
+}

@@ -164,3 +164,6 @@ func (p *Pool) packedTileBytes(*Matrix) int { return 0 }
 func (p *Pool) packFormat() string { return "" }
 
 func (p *Pool) packTile([]byte, *Matrix, int, int) {}
+
+// Sets names what there is to choose from.
+func Sets() []string { return []string{Kernels()} }

@@ -89,7 +89,7 @@ func ask(ctx context.Context, now *running, r command.Request, s command.Source)
 	}
 	e, err := now.pipeline.Ask(ctx, pipeline.Request{
 		ID: r.ID, Source: s.Name, Task: t, Quiet: r.Command == command.Ask,
-		Window: time.Duration(r.Seconds * float64(time.Second)),
+		Window: time.Duration(r.Seconds * float64(time.Second)), Wrote: r.Wrote,
 	})
 	if err != nil {
 		return failed(err)
@@ -248,7 +248,7 @@ func (p echo) Publish(ctx context.Context, e event.Event) error {
 func (d *daemon) newSwitchboard(c *config.Config, p *pipeline.Pipeline, out *mqtt.Publisher, g *gallery) (*switchboard, error) {
 	b := &switchboard{
 		Board:  command.NewBoard(command.Specs(controllable(c)), d.store.Saved()),
-		config: c, pipeline: p, publisher: out, gallery: g, store: d.store, log: d.log.Logger,
+		config: c, pipeline: p, publisher: out, gallery: g, store: d.store, hub: d.hub, log: d.log.Logger,
 	}
 	return b, b.begin()
 }

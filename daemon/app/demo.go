@@ -16,8 +16,11 @@ import (
 	"time"
 
 	"sensed/daemon/broker"
+	"sensed/daemon/command"
+	"sensed/daemon/config"
 	"sensed/daemon/event"
 	"sensed/daemon/gate"
+	"sensed/daemon/health"
 	"sensed/daemon/mqtt"
 	"sensed/daemon/outbox"
 	"sensed/daemon/pipeline"
@@ -41,7 +44,10 @@ type DemoOptions struct {
 	JSON  bool // one JSON object a line instead of text
 	Once  bool // end after every sample was seen and heard once
 	Port  int  // of the embedded broker; 0: any free one
+	Page  int  // port of the page; 0: any free one, negative: no page
 	Color bool
+
+	Program string // version of sensed
 }
 
 // Demo runs the whole daemon on the bundled samples: a replayed camera and a
@@ -65,13 +71,32 @@ func Demo(ctx context.Context, o DemoOptions, out, notes io.Writer, log *slog.Lo
 	}
 	defer b.Close()
 
+	c := demoConfig(folder, o)
+	d := newDemo(c, o, engine, log)
+	d.origin.bundled(log)
+	var stopDaemon context.CancelCauseFunc
+	d.serving, stopDaemon = context.WithCancelCause(ctx)
+	d.restart = stopDaemon
+	defer d.commands.Wait()
+	defer stopDaemon(nil)
+	if d.monitor, err = demoMonitor(d, o.Program); err != nil {
+		return err
+	}
+	defer inBackground(d.monitor.Run)()
+	page, stopPage := d.servePage(c.Web, nil)
+	defer stopPage()
+
 	show := newViewer(o, out, samples)
 	if !o.JSON {
 		notes = out
 	}
-	show.introduce(notes, b.URL())
+	show.introduce(notes, b.URL(), page)
 	arrived := make(chan mqtt.Received, 64)
-	sub, err := mqtt.Subscribe(ctx, b.URL(), "sensed-demo-viewer", mqtt.Root+"/#", func(m mqtt.Received) { arrived <- m })
+	sub, err := mqtt.Subscribe(ctx, b.URL(), "sensed-demo-viewer", mqtt.Root+"/#", func(m mqtt.Received) {
+		if isEvent(m.Topic) {
+			arrived <- m
+		}
+	})
 	if err != nil {
 		return err
 	}
@@ -81,17 +106,31 @@ func Demo(ctx context.Context, o DemoOptions, out, notes io.Writer, log *slog.Lo
 		return err
 	}
 	defer waiting.Close()
-	publisher, err := mqtt.New(mqtt.Options{Node: demoNode, URL: b.URL(), Outbox: waiting, Log: log})
+	var publisher *mqtt.Publisher
+	publisher, err = mqtt.New(mqtt.Options{
+		Node: demoNode, URL: b.URL(), Outbox: waiting, Log: log, Subscribe: filters(demoNode),
+		Hear: func(m mqtt.Received) { d.heard(demoNode, m, d.replies(demoNode, publisher)) },
+	})
 	if err != nil {
 		return err
 	}
-	p, err := demoPipeline(folder, o.Once, engine, publisher, log)
+	words := newMemory(publisher)
+	p, err := d.demoPipeline(folder, o.Once, words)
 	if err != nil {
 		return err
 	}
+	switches, err := d.newSwitchboard(c, p, publisher, &gallery{node: demoNode, publisher: publisher, log: log, closed: map[string]bool{}})
+	if err != nil {
+		return err
+	}
+	d.now.Store(&running{c, p, publisher, words, newMirror(c, publisher, publisher, log), switches})
+	if d.hub != nil {
+		d.hub.Begin(pageSources(c))
+	}
+	close(d.up)
 
 	stopPublisher := inBackground(func(ctx context.Context) { _ = publisher.Run(ctx) })
-	working, stop := context.WithCancel(ctx)
+	working, stop := context.WithCancel(d.serving) // a restart ends the demonstration
 	defer stop()
 	ran := make(chan error, 1)
 	go func() {
@@ -129,7 +168,59 @@ func discard(arrived <-chan mqtt.Received, ran <-chan error) {
 	}
 }
 
-func demoPipeline(folder string, once bool, engine *understand.Engine, publisher pipeline.Publisher, log *slog.Logger) (*pipeline.Pipeline, error) {
+// demoConfig is what a configuration would say about the demonstration.
+func demoConfig(folder string, o DemoOptions) *config.Config {
+	task := func(kind event.TaskKind) config.Task { return config.Task{Kind: string(kind), Name: string(kind)} }
+	c := config.Default()
+	c.Node = demoNode
+	c.Web.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Page))
+	if o.Page < 0 || o.Once {
+		c.Web.Listen = config.WebOff
+	}
+	c.Sources = []config.Source{
+		{
+			Name: demoCamera, Device: config.Device{Scheme: "replay", Path: filepath.Join(folder, "scenes")},
+			Tasks: []config.Task{task(event.TaskCaption), task(event.TaskDetect)},
+			Gate:  config.Gate{Motion: config.DefaultMotion(), Always: true},
+		},
+		{
+			Name: demoMic, Device: config.Device{Scheme: "wav", Path: filepath.Join(folder, "speech")},
+			Tasks: []config.Task{task(event.TaskTranscribe)},
+			Gate:  config.Gate{Speech: config.DefaultSpeech()},
+		},
+	}
+	return c
+}
+
+// newDemo is a daemon without a configuration file, which keeps nothing.
+func newDemo(c *config.Config, o DemoOptions, engine *understand.Engine, log *slog.Logger) *daemon {
+	ring := &logRing{}
+	d := &daemon{
+		log:  &Log{slog.New(ringed{Handler: log.Handler(), ring: ring}), new(slog.LevelVar), ring},
+		tell: newNotifier(log), engine: engine, first: c, requests: make(chan *reload), up: make(chan struct{}),
+		program: o.Program, boot: newBoot(), began: time.Now(),
+	}
+	d.model = health.Model{Name: engine.Model(), Kernels: Kernels()}
+	d.store = command.OpenStore("", log)
+	d.center = command.NewCenter(d)
+	d.hub = newHub(c, d.log)
+	return d
+}
+
+// demoMonitor looks after the demonstration, and tells the page.
+func demoMonitor(d *daemon, program string) (*health.Monitor, error) {
+	return health.NewMonitor(health.Options{
+		Program: program, Board: health.NewBoard(os.DirFS("/")), Parts: d.parts, Log: d.log.Logger,
+		Looked: func(s health.Snapshot, _ []string) {
+			if d.hub != nil {
+				d.hub.Health(s)
+			}
+		},
+	})
+}
+
+func (d *daemon) demoPipeline(folder string, once bool, publisher pipeline.Publisher) (*pipeline.Pipeline, error) {
+	log := d.log.Logger
 	camera, err := replay.New(replay.Opts{Path: filepath.Join(folder, "scenes"), FPS: demoFPS, Loop: !once, Log: log})
 	if err != nil {
 		return nil, err
@@ -141,10 +232,8 @@ func demoPipeline(folder string, once bool, engine *understand.Engine, publisher
 	task := func(kind event.TaskKind) pipeline.Task {
 		return pipeline.Task{Task: event.Task{Kind: kind, Name: string(kind)}}
 	}
-	origin := &provenance{}
-	origin.bundled(log)
-	return pipeline.New(pipeline.Options{
-		Node: demoNode, Engine: engine, Listen: listen(engine), Publisher: publisher, Log: log, Once: once, Model: origin.model,
+	o := pipeline.Options{
+		Node: demoNode, Engine: d.engine, Listen: listen(d.engine), Publisher: publisher, Log: log, Once: once, Model: d.origin.model,
 		Sources: []pipeline.Source{
 			{
 				Name: demoCamera, OpenCamera: camera.Open,
@@ -157,8 +246,10 @@ func demoPipeline(folder string, once bool, engine *understand.Engine, publisher
 				Speech: &gate.SpeechOpts{}, Lossless: true,
 			},
 		},
-		Grace: answerGrace, Stop: pipelineStop,
-	})
+		Measured: d.measured, Grace: answerGrace, Stop: pipelineStop,
+	}
+	d.show(&o)
+	return pipeline.New(o)
 }
 
 // unpackSamples writes the bundled samples into two folders, scenes and speech,

@@ -58,7 +58,7 @@ func (d *daemon) watch(o RunOptions) (stop func(), err error) {
 	}
 	d.monitor, err = health.NewMonitor(health.Options{
 		Program: o.Program, Board: health.NewBoard(os.DirFS(root)), Parts: d.parts,
-		Publish: d.publishHealth, Every: o.Config.Health.Every, Looked: d.tell.looked, Log: d.log.Logger,
+		Publish: d.publishHealth, Every: o.Config.Health.Every, Looked: d.looked, Log: d.log.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -86,6 +86,14 @@ func (d *daemon) watch(o RunOptions) (stop func(), err error) {
 			_ = s.Close() // the process ends
 		}
 	}, nil
+}
+
+// looked follows each look of the monitor, in its goroutine.
+func (d *daemon) looked(s health.Snapshot, hangs []string) {
+	d.tell.looked(s, hangs)
+	if d.hub != nil {
+		d.hub.Health(s)
+	}
 }
 
 // publishHealth says the state of the board over MQTT, if there is a way.

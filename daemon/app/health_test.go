@@ -115,7 +115,7 @@ func newShed(t *testing.T, state string, sources ...pipeline.Source) *shed {
 		s.told = append(s.told, state)
 		return nil
 	}}
-	s.d = &daemon{log: &Log{log, new(slog.LevelVar)}, tell: tell, first: parseConfig(t, "node: porch\n")}
+	s.d = &daemon{log: &Log{log, new(slog.LevelVar), &logRing{}}, tell: tell, first: parseConfig(t, "node: porch\n")}
 	p, err := pipeline.New(pipeline.Options{
 		Node: "porch", Engine: s.engine, Publisher: s, Sources: sources, Log: log,
 		Relief: s.d.relief, Measured: s.d.measured, Stop: 10 * time.Second,

@@ -14,13 +14,15 @@ import (
 type Log struct {
 	*slog.Logger
 	level *slog.LevelVar
+	ring  *logRing // its last lines
 }
 
 // NewLog makes the log that a configuration asks for: on w, or in systemd's
 // journal. There, and only there, fields can be chosen by.
 func NewLog(l config.Log, w io.Writer) *Log {
 	level := new(slog.LevelVar)
-	log := &Log{slog.New(limited(handler(l.Format, w, level))), level}
+	ring := &logRing{}
+	log := &Log{slog.New(limited(ringed{Handler: handler(l.Format, w, level), ring: ring})), level, ring}
 	log.set(l)
 	return log
 }

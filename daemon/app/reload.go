@@ -98,19 +98,28 @@ func (r *reload) applied(log *Log, monitor *health.Monitor, before, now, first *
 	}
 	log.set(now.Log)
 	monitor.SetEvery(now.Health.Every)
-	fixed := []string{"Model"}
-	r.result = Reloaded{Applied: changes(before, now, fixed...), Restart: []string{}}
-	for _, s := range changes(first, now) {
-		if slices.ContainsFunc(fixed, func(f string) bool { return strings.EqualFold(f, s) }) {
-			r.result.Restart = append(r.result.Restart, s)
-		}
-	}
-	r.result.Restart = append(r.result.Restart, restartFor(first.Health, now.Health)...)
-	if first.Log.Format != now.Log.Format {
-		r.result.Restart = append(r.result.Restart, "log.format")
-	}
+	r.result = Reloaded{Applied: changes(before, now, fixed()...), Restart: restarts(first, now)}
 	log.Info(r.result.String())
 	close(r.told)
+}
+
+// fixed are the sections of a configuration that are read at the start only.
+func fixed() []string { return []string{"Model", "Web"} }
+
+// restarts names what of a configuration is used after a restart only; first is
+// the one with which the process started.
+func restarts(first, now *config.Config) []string {
+	out := []string{}
+	for _, s := range changes(first, now) {
+		if slices.ContainsFunc(fixed(), func(f string) bool { return strings.EqualFold(f, s) }) {
+			out = append(out, s)
+		}
+	}
+	out = append(out, restartFor(first.Health, now.Health)...)
+	if first.Log.Format != now.Log.Format {
+		out = append(out, "log.format")
+	}
+	return out
 }
 
 // done tells whether nobody waits for the outcome any more.

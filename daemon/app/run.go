@@ -19,6 +19,7 @@ import (
 	"sensed/daemon/outbox"
 	"sensed/daemon/pipeline"
 	"sensed/daemon/understand"
+	"sensed/daemon/web"
 )
 
 // How long each part may take to stop; together less than the five seconds
@@ -33,8 +34,19 @@ const (
 // Load reads and checks a configuration, the options of its devices included.
 func Load(path string) (*config.Config, error) {
 	c, err := config.Load(path)
+	return checked(c, as(BadConfig, err))
+}
+
+// Read is [Load] with a text that is not in the file, or not yet.
+func Read(path string, text []byte) (*config.Config, error) {
+	c, err := config.Read(path, text)
+	return checked(c, as(BadConfig, err))
+}
+
+// checked checks what package config does not know.
+func checked(c *config.Config, err error) (*config.Config, error) {
 	if err != nil {
-		return nil, as(BadConfig, err)
+		return nil, err
 	}
 	if err := fromStore(c); err != nil {
 		return nil, err
@@ -65,6 +77,8 @@ type RunOptions struct {
 	// Hangup asks for a reload; nil: nobody does.
 	Hangup  <-chan os.Signal
 	Program string // version of sensed
+	// Terminal shows somebody the first password of the page; nil: nobody looks.
+	Terminal func(text string)
 	// Root holds the /sys and /proc of the board; "": /.
 	Root string
 }
@@ -85,6 +99,9 @@ type daemon struct {
 	up       chan struct{} // closed when the first pipeline runs
 	cameUp   sync.Once
 
+	hub      *web.Hub // what the page is told; nil: there is none
+	boot     string   // another text after each start
+	began    time.Time
 	origin   provenance
 	program  string // version of sensed
 	keeper   *keeper
@@ -125,6 +142,7 @@ func Run(ctx context.Context, o RunOptions) error {
 	d.store = command.OpenStore(stateFile("switches.json"), log.Logger)
 	defer inBackground(d.store.Run)()
 	d.center = command.NewCenter(d)
+	d.hub, d.boot, d.began = newHub(c, log), newBoot(), time.Now()
 	d.serving, d.restart = context.WithCancelCause(ctx)
 	defer d.commands.Wait()
 	defer d.restart(nil)
@@ -134,6 +152,8 @@ func Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	defer stopWatching()
+	_, stopPage := d.servePage(c.Web, o.Terminal)
+	defer stopPage()
 	defer inBackground(func(ctx context.Context) { d.hangups(ctx, o.Hangup) })()
 	context.AfterFunc(d.serving, tell.stopping)
 	if err := d.serve(d.serving, c); err != nil {
@@ -201,6 +221,9 @@ func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun fu
 		return nil, err
 	}
 	d.now.Store(&running{c, p, out.publisher, words, shows, switches})
+	if d.hub != nil {
+		d.hub.Begin(pageSources(c))
+	}
 	d.cameUp.Do(func() { close(d.up) })
 	begun()
 	d.tell.ready()
@@ -274,7 +297,7 @@ func (d *daemon) openLine(c *config.Config) (_ *line, err error) {
 
 // fits tells whether the line serves that configuration, too.
 func (l *line) fits(c *config.Config) bool {
-	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "Switches", "LED", "Health", "Unchanged", "Log")) == 0
+	return l != nil && len(changes(l.config, c, "Sources", "Triggers", "Switches", "LED", "Web", "Health", "Unchanged", "Log")) == 0
 }
 
 // closeLine delivers the rest and says offline. A line that is not there is
@@ -313,12 +336,14 @@ func (d *daemon) newPipeline(c *config.Config, publisher pipeline.Publisher, led
 	if err != nil {
 		return nil, err
 	}
-	p, err := pipeline.New(pipeline.Options{
+	o := pipeline.Options{
 		Node: c.Node, Engine: d.engine, Listen: listen(d.engine), Publisher: echo{publisher}, Sources: s, Triggers: t, Switches: w,
 		Busy: led.set, Opened: shown.opened, Measured: d.measured, Relief: d.relief,
 		Terse: c.Unchanged == "skip", Picture: pictures.show, Model: d.origin.model,
 		Log: d.log.Logger, Grace: answerGrace, Stop: pipelineStop,
-	})
+	}
+	d.show(&o)
+	p, err := pipeline.New(o)
 	return p, as(BadConfig, err)
 }
 

@@ -15,6 +15,7 @@ import (
 	"sensed/daemon/mqtt"
 	"sensed/daemon/pipeline"
 	"sensed/daemon/understand"
+	"sensed/daemon/web"
 )
 
 // The names of the holds that switches put on a source.
@@ -32,6 +33,7 @@ type switchboard struct {
 	publisher *mqtt.Publisher
 	gallery   *gallery
 	store     *command.Store
+	hub       *web.Hub // shows how they stand, too; nil: there is no page
 	log       *slog.Logger
 
 	mu sync.Mutex // one change at a time
@@ -111,6 +113,9 @@ func (b *switchboard) act(source string) error {
 }
 
 func (b *switchboard) tell(s command.Setting) {
+	if b.hub != nil {
+		b.hub.Setting(s)
+	}
 	if err := b.publisher.Retain(event.StateTopic(b.config.Node, s.Source, string(s.Name)), []byte(s.Value)); err != nil {
 		b.log.Warn("how a switch stands cannot be published", "source", s.Source, "switch", s.Name, "err", err)
 	}

@@ -49,7 +49,10 @@ func newViewer(o DemoOptions, out io.Writer, samples []string) *viewer {
 }
 
 // introduce says what this is, and above all what it is not.
-func (v *viewer) introduce(w io.Writer, url string) {
+func (v *viewer) introduce(w io.Writer, url, page string) {
+	if page != "" {
+		page = "Look at it: " + page + "\n"
+	}
 	host, port, _ := strings.Cut(strings.TrimPrefix(url, "tcp://"), ":")
 	fmt.Fprintf(w, `%s
 This is a demonstration model (tiny-gemma4, 4.8 M parameters): it knows drawn
@@ -61,8 +64,8 @@ The real one is Gemma 4 E2B; with its two GGUF files:
 
 camera: %d scenes at %d fps   microphone: %d sentences   broker: %s
 Listen along: mosquitto_sub -h %s -p %s -v -t 'sensed/#'
-%s
-`, v.paint(bold, "sensed demo"), v.count(".png"), demoFPS, v.count(".wav"), url, host, port, v.ending())
+%s%s
+`, v.paint(bold, "sensed demo"), v.count(".png"), demoFPS, v.count(".wav"), url, host, port, page, v.ending())
 }
 
 func (v *viewer) ending() string {
@@ -133,6 +136,12 @@ func (v *viewer) show(m mqtt.Received) error {
 		return fmt.Errorf("an event cannot be shown: %w", err)
 	}
 	return nil
+}
+
+// isEvent tells whether a topic is one of those that carry events.
+func isEvent(topic string) bool {
+	parts := strings.Split(topic, "/")
+	return topic == mqtt.StatusTopic(demoNode) || len(parts) == 4 && event.Kind(parts[3]).Valid()
 }
 
 // parseReceived turns a message into its event; the status of the node, two

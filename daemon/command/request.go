@@ -71,6 +71,9 @@ type Request struct {
 	Value  string `json:"-"`
 	// Seconds, of transcribe and of ask about a microphone, is how long to listen.
 	Seconds float64 `json:"seconds,omitempty"`
+	// Wrote, when set, takes the pieces of the answer while the model writes it,
+	// where it can; it must not block.
+	Wrote func(piece string) `json:"-"`
 }
 
 // Parse reads a request. Whatever of it could be read is returned beside the

@@ -38,6 +38,7 @@ type Config struct {
 	Triggers []Trigger
 	Switches []Switch
 	LED      LED
+	Web      Web
 	Health   Health
 	// Unchanged says what becomes of captions and answers that say nothing new:
 	// skip or send.
@@ -187,6 +188,7 @@ func Default() *Config {
 		Version:       Version,
 		Node:          NodeName(host),
 		Broker:        Broker{Listen: "127.0.0.1:1883"},
+		Web:           defaultWeb(),
 		Health:        Health{Every: time.Minute},
 		Unchanged:     "skip",
 		HomeAssistant: HomeAssistant{Discovery: true, Prefix: "homeassistant", Birth: "homeassistant/status"},
@@ -221,6 +223,11 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration %s cannot be read: %w", path, err)
 	}
+	return Read(path, data)
+}
+
+// Read is [Load] with a text that is not in the file, or not yet.
+func Read(path string, data []byte) (*Config, error) {
 	c, err := Parse(path, data)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ func (r *reader) config(n ast.Node, c *Config) {
 			c.Switches = append(c.Switches, s)
 		})},
 		{"led", func(n ast.Node, path string) { r.led(n, path, &c.LED) }},
+		{"web", func(n ast.Node, path string) { r.web(n, path, &c.Web) }},
 		{"health", func(n ast.Node, path string) {
 			r.mapping(n, path, []field{
 				{"socket", r.text(&c.Health.Socket)},

@@ -17,6 +17,7 @@ const maxPassword = 4096 // bytes of a password file
 // resolve makes the relative paths of the file start at its folder.
 func (c *Config) resolve(folder string) {
 	for _, p := range []*string{&c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile,
+		&c.Web.CertFile, &c.Web.KeyFile, &c.Web.PasswordFile,
 		&c.Health.Socket, &c.Model.Folder, &c.Model.Text, &c.Model.Projector, &c.Model.Drafter, &c.Model.Profile, &c.Outbox.Path} {
 		*p = resolvePath(*p, folder)
 	}
@@ -53,6 +54,16 @@ func (c *Config) checkFiles() []Problem {
 		}
 		if file, err := os.Open(f.path); err != nil {
 			k.wrong("broker."+f.name, explain(err), "write the path of a PEM file that sensed may read")
+		} else {
+			file.Close()
+		}
+	}
+	for _, f := range []struct{ name, path string }{{"cert_file", c.Web.CertFile}, {"key_file", c.Web.KeyFile}} {
+		if f.path == "" {
+			continue
+		}
+		if file, err := os.Open(f.path); err != nil {
+			k.wrong("web."+f.name, explain(err), "write the path of a PEM file that sensed may read")
 		} else {
 			file.Close()
 		}

@@ -78,6 +78,7 @@ func (c *Config) check() []Problem {
 	k.homeAssistant()
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "auto", "text", "json", "journal")
+	k.web()
 	k.health()
 	return k.problems
 }

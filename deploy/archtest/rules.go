@@ -34,7 +34,7 @@ var arrows = []arrow{
 	{"daemon/config", []string{"daemon/event"}, "says what is wanted, does nothing"},
 	{"daemon/outbox", nil, "keeps bytes, knows no MQTT"},
 	{"daemon/broker", nil, "a broker like any other"},
-	{"daemon/web", []string{"daemon/event", "daemon/command"}, "shows what it is given, never reaches into the pipeline"},
+	{"daemon/web", []string{"daemon/event", "daemon/command", "daemon/health"}, "shows what it is given, never reaches into the pipeline"},
 	{"daemon/health", nil, "watches the machine, not the daemon's parts"},
 	{"daemon/modelstore", []string{"kernels/gguf"}, "files on disk"},
 	{"devices/devicetest", []string{"devices"}, "the suite that every source passes"},

@@ -58,7 +58,10 @@ func texts[T ~string](list []T) []string {
 //	go test ./deploy/schematest -update
 func TestSchemas(t *testing.T) {
 	for name, typ := range published() {
-		m := maker{comments: map[string]map[string]string{}, defs: map[string]any{}}
+		m := maker{
+			comments: map[string]map[string]string{}, defs: map[string]any{}, at: "#/$defs/",
+			name: func(t reflect.Type) string { return strings.ToLower(t.Name()) },
+		}
 		s := m.object(typ)
 		s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 		s["title"] = "sensed " + name + ", version " + fmt.Sprint(event.Version)
@@ -96,6 +99,8 @@ func TestSchemas(t *testing.T) {
 type maker struct {
 	comments map[string]map[string]string // of the fields, by package and type
 	defs     map[string]any
+	at       string                    // where the definitions are
+	name     func(reflect.Type) string // of a definition
 	err      error
 }
 
@@ -109,6 +114,8 @@ func (m *maker) schema(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[json.RawMessage]():
 		return map[string]any{}
+	case reflect.TypeFor[health.Values]():
+		return map[string]any{"type": "array", "items": map[string]any{"type": []string{"number", "null"}}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -124,18 +131,21 @@ func (m *maker) schema(t reflect.Type) map[string]any {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return map[string]any{"type": "integer", "minimum": 0}
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return map[string]any{"type": "string", "contentEncoding": "base64"}
+		}
 		return map[string]any{"type": "array", "items": m.schema(t.Elem())}
 	case reflect.Array:
 		return map[string]any{"type": "array", "items": m.schema(t.Elem()), "minItems": t.Len(), "maxItems": t.Len()}
 	case reflect.Map:
 		return map[string]any{"type": "object", "additionalProperties": m.schema(t.Elem())}
 	case reflect.Struct:
-		name := strings.ToLower(t.Name())
+		name := m.name(t)
 		if _, done := m.defs[name]; !done {
 			m.defs[name] = nil // it may hold itself
 			m.defs[name] = m.object(t)
 		}
-		return map[string]any{"$ref": "#/$defs/" + name}
+		return map[string]any{"$ref": m.at + name}
 	}
 	m.err = fmt.Errorf("no schema for %v", t)
 	return nil

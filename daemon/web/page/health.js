@@ -60,7 +60,7 @@ export function health({ store, want, signal }) {
       const [now, what, said] = await Promise.all([get('health', signal), get('model', signal), get('log?lines=' + lines, signal)])
       show(now)
       showModel(what)
-      log.fill(said.lines)
+      log.fill(said.lines ?? [])
     } catch (err) {
       if (err.name !== 'AbortError') replace(problems, h('p', { class: 'trouble' }, err.message))
     }

@@ -71,8 +71,7 @@ export class Microphone {
     fit(this.history)
     const g = this.history.getContext('2d')
     const { width, height } = this.history
-    const style = getComputedStyle(this.history)
-    const [quiet, loud] = [style.getPropertyValue('--quiet'), style.getPropertyValue('--accent')]
+    const { color: loud, fill: quiet } = getComputedStyle(this.history) // as the style sheet has them, by day and by night
     g.clearRect(0, 0, width, height)
     const step = width / length
     const start = length - this.levels.length

@@ -25,6 +25,8 @@ export function fit(canvas) {
   return ratio
 }
 
+const roomy = 240 // px of width below which labels would hide the picture
+
 // draw shows what is given of {objects, stale, masks, blackout, zones, heat, hottest}.
 export function draw(canvas, what) {
   const ratio = fit(canvas)
@@ -89,7 +91,7 @@ function box(g, o, ratio, stale) {
     g.strokeRect(left, top, w * g.canvas.width, h * g.canvas.height)
   }
   g.setLineDash([])
-  caption(g, thing(o), left, top, ratio, c)
+  if (g.canvas.clientWidth >= roomy) caption(g, thing(o), left, top, ratio, c)
   g.globalAlpha = 1
 }
 

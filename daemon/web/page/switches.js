@@ -40,7 +40,7 @@ class Row {
     this.field = { switch: () => this.toggle(id, label), number: () => this.number(id, label, setting) }[kind]?.() ?? this.text(id, label, setting)
     this.trouble = h('p', { class: 'trouble', role: 'alert' })
     this.reset = h('button', { type: 'button', class: 'quiet', 'aria-label': `${t.switches.reset}: ${label}`, onclick: () => this.set(this.setting.default) }, t.switches.reset)
-    this.element = h('div', { class: `setting ${kind}` }, h('div', { class: 'name' }, h('label', { htmlFor: id }, this.name), h('small', null, t.switches.hints[name] ?? '')),
+    this.element = h('div', { class: `setting of-${kind}` }, h('div', { class: 'name' }, h('label', { htmlFor: id }, this.name), h('small', null, t.switches.hints[name] ?? '')),
       h('div', { class: 'value' }, this.field, this.unit, this.reset), this.trouble)
     this.show(setting)
   }
