@@ -63,23 +63,44 @@ type flight struct {
 // connect opens a connection, logs in, subscribes and says that the node is
 // online.
 func (p *Publisher) connect(ctx context.Context, e endpoint) (*session, error) {
+	s := &session{p: p, at: e, lost: make(chan error, 1), out: make(chan *flight, maxWindow)}
+	o := paho.NewClientOptions().
+		SetOrderMatters(len(p.opts.Subscribe) > 0). // what is heard never blocks and never publishes in paho's goroutine
+		SetWill(StatusTopic(p.opts.Node), event.Offline, qos, true).
+		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { p.hear(m) })
+	if err := s.login(ctx, o); err != nil {
+		return nil, err
+	}
+	go s.hand()
+	err := s.subscribe(ctx)
+	if err == nil {
+		err = s.greet(ctx)
+	}
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
+	return s, nil
+}
+
+// login opens the connection and shows who the node is.
+func (s *session) login(ctx context.Context, o *paho.ClientOptions) error {
+	p, e := s.p, s.at
 	password, err := p.opts.password()
 	if err != nil {
-		return nil, secretError{err}
+		return secretError{err}
 	}
 	var conf *tls.Config
 	if e.secure() {
 		if conf, err = p.opts.tlsConfig(e.url.Hostname()); err != nil {
-			return nil, secretError{err}
+			return secretError{err}
 		}
 	}
-	s := &session{p: p, at: e, lost: make(chan error, 1), out: make(chan *flight, maxWindow)}
 	var (
 		opened  error
 		release func() bool // lets the connection outlive ctx
 	)
-	o := paho.NewClientOptions().
-		AddBroker(e.url.String()).
+	o = o.AddBroker(e.url.String()).
 		SetClientID(p.opts.ClientID).
 		SetUsername(p.opts.Username).
 		SetPassword(password).
@@ -87,13 +108,10 @@ func (p *Publisher) connect(ctx context.Context, e endpoint) (*session, error) {
 		SetCleanSession(true).
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
-		SetOrderMatters(len(p.opts.Subscribe) > 0). // what is heard never blocks and never publishes in paho's goroutine
 		SetConnectTimeout(dialTimeout).
 		SetKeepAlive(keepAlive).
 		SetPingTimeout(pingTimeout).
 		SetWriteTimeout(writeTimeout).
-		SetWill(StatusTopic(p.opts.Node), event.Offline, qos, true).
-		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) { p.hear(m) }).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { s.lost <- err }).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 			var conn net.Conn
@@ -115,30 +133,22 @@ func (p *Publisher) connect(ctx context.Context, e endpoint) (*session, error) {
 			<-token.Done()
 			s.client.Disconnect(0)
 		}()
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 	if opened != nil {
-		return nil, opened
+		return opened
 	}
 	if err := token.Error(); err != nil {
 		release()
 		if errors.Is(err, packets.ErrorNetworkError) {
 			err = fmt.Errorf("%w: %w", errGreeting, cmp.Or(s.conn.why(), err))
 		}
-		return nil, err
+		return err
 	}
 	if !release() {
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	go s.hand()
-	if err = s.subscribe(ctx); err == nil {
-		err = s.greet(ctx)
-	}
-	if err != nil {
-		s.abandon()
-		return nil, err
-	}
-	return s, nil
+	return nil
 }
 
 // subscribe asks for what Hear wants. A broker that refuses a filter is told
