@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,13 +60,14 @@ type Store struct {
 	mu      sync.Mutex
 	latest  map[string]string
 	changed chan struct{} // holds a token when latest is to be written
+	urgent  chan struct{} // holds a token when that must not wait
 }
 
 // OpenStore reads the file at path, if there is one; "" keeps nothing. When the
 // file cannot be read nobody knows whether a switch was to protect somebody:
 // then the privacy switch of the node is on until it is set.
 func OpenStore(path string, log *slog.Logger) *Store {
-	s := &Store{path: path, log: log, latest: map[string]string{}, changed: make(chan struct{}, 1)}
+	s := &Store{path: path, log: log, latest: map[string]string{}, changed: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
 	if path == "" {
 		return s
 	}
@@ -94,26 +96,59 @@ func (s *Store) Saved() map[string]string {
 // Save lets values be written soon; the map is the store's from now on.
 func (s *Store) Save(values map[string]string) {
 	s.mu.Lock()
+	urgent := protects(s.latest, values)
 	s.latest = values
 	s.mu.Unlock()
+	notify(s.changed)
+	if urgent {
+		notify(s.urgent)
+	}
+}
+
+func notify(c chan struct{}) {
 	select {
-	case s.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
-// Run writes what is saved, the first at once and others not more often than
-// every few seconds, until ctx ends; then what is left.
+// protects tells whether a switch was set that closes a source: after a power cut
+// in the next moment it must not be open.
+func protects(before, now map[string]string) bool {
+	for name, v := range now {
+		closed := Off
+		switch Switch(name[strings.LastIndexByte(name, '/')+1:]) {
+		case Privacy:
+			closed = On
+		case Camera, Microphone:
+		default:
+			continue
+		}
+		if v == closed && before[name] != v {
+			return true
+		}
+	}
+	return false
+}
+
+// Run writes what is saved until ctx ends, then what is left: the first and what
+// protects somebody at once, others not more often than every few seconds.
 func (s *Store) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-s.changed:
+			select {
+			case <-s.urgent: // it does not wait
+			default:
+			}
 			s.write()
 		case <-ctx.Done():
 		}
 		wait := time.NewTimer(rest)
 		select {
 		case <-wait.C:
+		case <-s.urgent:
+			wait.Stop()
 		case <-ctx.Done():
 			wait.Stop()
 		}

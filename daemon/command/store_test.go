@@ -45,6 +45,27 @@ func TestStoreKeeps(t *testing.T) {
 		if now := written(); !strings.Contains(now, "0.3") {
 			t.Errorf("after a rest:\n%s", now)
 		}
+		// What closes a source does not wait; what opens it does.
+		s.Save(map[string]string{"door/sensitivity": "0.4"})
+		time.Sleep(2*rest + time.Second)
+		s.Save(map[string]string{"door/sensitivity": "0.5"})
+		if now := written(); !strings.Contains(now, "0.5") {
+			t.Errorf("after a rest:\n%s", now)
+		}
+		for _, closed := range []map[string]string{{"privacy": "ON"}, {"hall/privacy": "ON"}, {"door/camera": "OFF"}, {"hall/microphone": "OFF"}} {
+			s.Save(closed)
+			for name, v := range closed {
+				if now := written(); !strings.Contains(now, `"`+name+`": "`+v+`"`) {
+					t.Errorf("%s is not saved at once:\n%s", name, now)
+				}
+			}
+		}
+		first = written()
+		s.Save(map[string]string{})
+		if now := written(); now != first {
+			t.Errorf("what opens was written at once:\n%s", now)
+		}
+		s.Save(map[string]string{"door/labels": "privacy"})
 		s.Save(map[string]string{"privacy": "ON"})
 		end()
 		<-ended
