@@ -4,15 +4,28 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/term"
 
 	"sensed/daemon/app"
 )
 
 // boardVariable names a folder with the sys and proc of another board, for tests.
 const boardVariable = "SENSED_BOARD"
+
+// atTerminal returns what shows a text to somebody at a terminal, nil when w is
+// none.
+func atTerminal(w io.Writer) func(string) {
+	if f, ok := w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return func(text string) { fmt.Fprint(w, text) }
+}
 
 func runCommand() command {
 	return command{
@@ -55,7 +68,7 @@ mosquitto_sub -v -t 'sensed/#'`,
 				signal.Notify(hangup, syscall.SIGHUP)
 				defer signal.Stop(hangup)
 				err = app.Run(ctx, app.RunOptions{Path: *path, Config: c, Log: app.NewLog(c.Log, s.err), Hangup: hangup,
-					Program: buildVersion(), Root: os.Getenv(boardVariable)})
+					Terminal: atTerminal(s.err), Program: buildVersion(), Root: os.Getenv(boardVariable)})
 				if errors.Is(err, app.ErrRestart) {
 					return again()
 				}

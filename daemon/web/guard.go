@@ -37,7 +37,7 @@ func (s *Server) guard(h http.Handler) http.Handler {
 			refuse(w, http.StatusMisdirectedRequest, fmt.Sprintf("this page is not to be reached as %.80q; add the name to web.hosts in the configuration", r.Host))
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody+smallBody) // some more, so that a little too much can still be answered
 		h.ServeHTTP(w, r)
 	})
 }
