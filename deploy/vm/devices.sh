@@ -5,7 +5,7 @@ failed=()
 for program in $(find . -name guest.test | sort); do
 	package=$(dirname "$program")
 	echo "--- $package"
-	(cd "$package" && ./guest.test -test.run '^TestGuest' -test.timeout 5m) || failed+=("$package")
+	(cd "$package" && ./guest.test -test.run '^TestGuest' -test.timeout 10m) || failed+=("$package")
 done
 if ((${#failed[@]})); then
 	dmesg --level=err,crit,alert,emerg | tail -n 20
