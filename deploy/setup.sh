@@ -31,6 +31,7 @@ file:/usr/lib/*/gstreamer-1.0/libgstx265.so gstreamer1.0-plugins-bad  its H.265
 file:/usr/lib/*/gstreamer-1.0/libgstx264.so gstreamer1.0-plugins-ugly  its H.264
 program:mosquitto               mosquitto                 a real MQTT broker to publish to
 program:mosquitto_sub           mosquitto-clients         a subscriber that is not ours
+program:chromium                chromium                  a browser that looks at the page
 program:openssl                 openssl                   certificates for the broker in the tests
 program:pulseaudio              pulseaudio                a microphone without hardware
 program:paplay                  pulseaudio-utils          speaks into that microphone

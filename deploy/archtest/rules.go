@@ -34,6 +34,7 @@ var arrows = []arrow{
 	{"daemon/config", []string{"daemon/event"}, "says what is wanted, does nothing"},
 	{"daemon/outbox", nil, "keeps bytes, knows no MQTT"},
 	{"daemon/broker", nil, "a broker like any other"},
+	{"daemon/web/pagetest", nil, "only tests: looks at the page as a browser does"},
 	{"daemon/web", []string{"daemon/event", "daemon/command", "daemon/health"}, "shows what it is given, never reaches into the pipeline"},
 	{"daemon/health", nil, "watches the machine, not the daemon's parts"},
 	{"daemon/modelstore", []string{"kernels/gguf"}, "files on disk"},
@@ -81,6 +82,7 @@ var owners = []arrow{
 	{"github.com/prometheus", []string{"daemon/health"}, "metrics are told in one place"},
 	{"github.com/vbauerster/mpb", []string{"daemon/sensed"}, "progress is drawn where there is a terminal"},
 	{"github.com/coreos/go-systemd", []string{"daemon/app", "daemon/health", "daemon/sensed"}, "systemd is told by the daemon, not by its parts"},
+	{"github.com/chromedp", []string{"daemon/web/pagetest"}, "a browser looks at the page in tests only"},
 	{"github.com/gorilla/websocket", []string{"daemon/mqtt/...", "daemon/web"}, "connections are made at the edge"},
 }
 

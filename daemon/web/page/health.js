@@ -143,19 +143,20 @@ function table(columns) {
 // Log shows the last lines; it stays at the end while the reader is there.
 class Log {
   constructor() {
-    this.element = h('ol', { class: 'log', tabindex: 0, role: 'log', 'aria-live': 'off', 'aria-label': t.health.log })
+    this.list = h('ol')
+    this.element = h('div', { class: 'log', tabindex: 0, role: 'log', 'aria-live': 'off', 'aria-label': t.health.log }, this.list)
   }
 
   fill(all) {
-    replace(this.element, all.map((l) => this.line(l)))
+    replace(this.list, all.map((l) => this.line(l)))
     this.element.scrollTop = this.element.scrollHeight
   }
 
   add(l) {
     const e = this.element
     const atEnd = e.scrollTop + e.clientHeight >= e.scrollHeight - 8
-    e.append(this.line(l))
-    while (e.childElementCount > lines) e.firstChild.remove()
+    this.list.append(this.line(l))
+    while (this.list.childElementCount > lines) this.list.firstChild.remove()
     if (atEnd) e.scrollTop = e.scrollHeight
   }
 

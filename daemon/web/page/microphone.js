@@ -38,11 +38,12 @@ export class Microphone {
     this.number = h('span', { class: 'number', 'aria-hidden': 'true' })
     this.meter = h('div', { class: 'meter', role: 'meter', 'aria-label': t.live.level(name), 'aria-valuemin': floor, 'aria-valuemax': 0, 'aria-valuenow': floor }, this.bar, this.peak)
     this.history = h('canvas', { class: 'history', role: 'img', 'aria-label': t.live.history(name) })
-    this.list = h('ol', { class: 'said', role: 'log', 'aria-label': t.live.transcript(name) })
+    this.list = h('ol', { class: 'said' })
     this.nothing = h('p', { class: 'about' }, t.live.nobodySpoke)
     this.element = h('article', { class: 'card microphone', 'aria-label': name },
       h('header', null, h('h2', null, name), this.speech, this.state),
-      h('div', { class: 'body' }, h('div', { class: 'loud' }, this.meter, this.number), this.history, this.nothing, this.list))
+      h('div', { class: 'body' }, h('div', { class: 'loud' }, this.meter, this.number), this.history, this.nothing,
+        h('div', { role: 'log', 'aria-label': t.live.transcript(name) }, this.list)))
   }
 
   update(source) {

@@ -31,9 +31,9 @@ export class Plot {
     this.legend = h('ul', { class: 'legend' }, series.map((name, i) => h('li', { class: `c${i}` }, h('i', { 'aria-hidden': 'true' }), t.health.series[name], h('b'))))
     this.reading = h('p', { class: 'reading', 'aria-live': 'polite' })
     this.area = h('div', {
-      class: 'area', role: 'img', tabindex: 0, onkeydown: (e) => this.key(e), onpointermove: (e) => this.point(e), onpointerleave: () => this.read(-1), onblur: () => this.read(-1),
+      class: 'area', role: 'img', 'aria-label': title, tabindex: 0, onkeydown: (e) => this.key(e), onpointermove: (e) => this.point(e), onpointerleave: () => this.read(-1), onblur: () => this.read(-1),
     }, this.drawing, this.top)
-    this.element = h('figure', { class: 'card plot' }, h('figcaption', null, h('h3', null, title), this.reading), this.area,
+    this.element = h('figure', { class: 'card plot' }, h('figcaption', null, h('h2', null, title), this.reading), this.area,
       h('p', { class: 'axis', 'aria-hidden': 'true' }, this.from, this.to), this.legend)
   }
 
