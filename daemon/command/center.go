@@ -63,6 +63,7 @@ func (c *Center) Do(ctx context.Context, r Request, err error) (reply Reply, ok 
 		reply = c.worker.Work(ctx, r)
 	}
 	reply.Version, reply.ID, reply.Command, reply.Node = event.Version, r.ID, r.Command, c.worker.Node()
+	reply.Question = r.Question
 	if reply.Time.IsZero() {
 		reply.Time = began
 	}

@@ -19,6 +19,8 @@ type Reply struct {
 	// Status is done, or why nothing was done: Error says it in a sentence.
 	Status event.Outcome `json:"status"`
 	Error  string        `json:"error,omitempty"`
+	// Question is what was asked.
+	Question string `json:"question,omitempty"`
 	// Text is the answer in words; Data the same when a schema was asked for.
 	Text     string          `json:"text,omitempty"`
 	Data     json.RawMessage `json:"data,omitempty"`

@@ -74,6 +74,7 @@ func (b *builder) source(s Source) {
 	}
 	b.add(s.Name, "ask", "ask", b.of(s.Name, Component{
 		Platform: "text", Icon: "mdi:chat-question", CommandTopic: event.NodeTopic(b.Node, string(command.Ask)),
+		StateTopic: event.LastTopic(b.Node, s.Name, string(command.Ask)), ValueTemplate: "{{ value_json.question | default('') | truncate(255, true, '…', 0) }}",
 		CommandTemplate: "{{ {'source': " + quote(s.Name) + ", 'question': value} | tojson }}", Max: bound(maxState),
 	}))
 	// The event of a message that waited in the outbox is over.
