@@ -12,7 +12,8 @@ import (
 // Class says what was wrong; the program's exit code tells it.
 type Class int
 
-// The classes, which are the exit codes.
+// The classes, which are the exit codes of the daemon. Other commands end with 1
+// for BadModel.
 const (
 	Failed      Class = 1   // something failed while working
 	Usage       Class = 2   // the command line is wrong

@@ -62,7 +62,7 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"--serve", "--json"}, 2, "mean nothing"},
 		{[]string{"now"}, 2, "not understood"},
 		{[]string{"--shape", "sketch", "--dir", filepath.Join(damaged, "x")}, 1, "cannot be made"},
-		{[]string{"--model", damaged}, 4, "m.gguf"},
+		{[]string{"--model", damaged}, 1, "m.gguf"},
 	} {
 		code, out, notes := call(t, "", append([]string{"bench"}, c.args...)...)
 		if code != c.code || out != "" || !strings.Contains(notes, c.want) {

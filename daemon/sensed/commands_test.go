@@ -176,7 +176,7 @@ func TestTokenizeNamesBadLines(t *testing.T) {
 func TestTokenizeNamesABadModel(t *testing.T) {
 	for _, path := range []string{"/nonexistent/m.gguf", file(t, "text.gguf", "hello"), sample(t, tiny.Projector)} {
 		code, out, notes := call(t, "hello", "tokenize", "--model", path)
-		if code != 4 || out != "" || !strings.Contains(notes, filepath.Base(path)) {
+		if code != 1 || out != "" || !strings.Contains(notes, filepath.Base(path)) {
 			t.Errorf("%s: exit code %d, %q, %s", path, code, out, notes)
 		}
 	}
@@ -213,7 +213,7 @@ func TestVerifyComparesWithRecordedCases(t *testing.T) {
 		}
 	}
 	code, _, notes := call(t, "", "verify", "--model", "/nonexistent/m.gguf", cases("[5]"))
-	if code != 4 || !strings.Contains(notes, "/nonexistent/m.gguf") {
+	if code != 1 || !strings.Contains(notes, "/nonexistent/m.gguf") {
 		t.Errorf("missing model: exit code %d, %s", code, notes)
 	}
 }

@@ -369,6 +369,7 @@ func TestSwitchesOverMQTT(t *testing.T) {
 			awaitFile(t, file, `"privacy": "ON"`)
 			n.cmd.Process.Kill()
 			n.wait()
+			cut := time.Now()
 			n.again(filepath.Dir(n.config))
 			n.err.await(t, "publishing to the MQTT broker")
 			n.heard = mqtttest.Listen(t, url, "sensed/porch/#", nil)
@@ -378,7 +379,7 @@ func TestSwitchesOverMQTT(t *testing.T) {
 			})
 			n.state("hall", event.Private)
 			for _, e := range append(events(t, n.heard.Heard(), "door", event.Status), events(t, n.heard.Heard(), "hall", event.Status)...) {
-				if e.State == event.OK {
+				if e.State == event.OK && e.Time.After(cut) { // what it said before may come once more
 					t.Errorf("it was opened although that is private: %+v", e)
 				}
 			}

@@ -8,10 +8,10 @@ import (
 
 const exitCodes = `Exit codes:
   0    done
-  1    something failed while working
+  1    something failed while working, or a model file cannot be used
   2    the command line is wrong
   3    the configuration is wrong
-  4    the model files are missing, damaged or do not belong together
+  4    run: the model files are missing, damaged or do not belong together
   5    a picture, a sound or a line of input cannot be used
   6    no daemon runs that could be asked
   130  interrupted

@@ -56,8 +56,8 @@ func TestModelsFromPullToRemove(t *testing.T) {
 		}
 	}
 	does(0, "none yet", "list")
-	does(4, "no model in", "verify")
-	does(4, "none is in use", "verify", "current")
+	does(1, "no model in", "verify")
+	does(1, "none is in use", "verify", "current")
 	config := file(t, "sensed.yaml", "model: current\n")
 	if code, _, notes := call(t, "", "run", "--check", "--config", config); code != 4 || !strings.Contains(notes, ":1:8: model.name: there is no such model: none is in use") {
 		t.Errorf("exit code %d: %s", code, notes)
@@ -82,8 +82,8 @@ func TestModelsFromPullToRemove(t *testing.T) {
 	if err := os.Truncate(path, 1000); err != nil {
 		t.Fatal(err)
 	}
-	does(4, "has 1000 bytes and should have", "verify")
-	does(4, "remove it with sensed model rm tiny", "use", "tiny")
+	does(1, "has 1000 bytes and should have", "verify")
+	does(1, "remove it with sensed model rm tiny", "use", "tiny")
 	does(0, "tiny is removed", "rm", "tiny")
 	does(1, "--force", "rm", "second")
 	does(0, "second is removed", "rm", "second", "--force")
@@ -112,8 +112,8 @@ func TestModelMistakes(t *testing.T) {
 		{2, "no address of a mirror", []string{"pull", "o/tiny", "--endpoint", "hf.lan"}},
 		{1, "does not have it (404", []string{"pull", "o/none", "--endpoint", server.URL}},
 		{1, "cannot be the name of a model", []string{"pull", "o/tiny", "--as", "../x", "--endpoint", server.URL}},
-		{4, "no such model", []string{"rm", "none"}},
-		{4, "no such model", []string{"use", "none"}},
+		{1, "no such model", []string{"rm", "none"}},
+		{1, "no such model", []string{"use", "none"}},
 	} {
 		code, out, notes := call(t, "", append([]string{"model"}, tt.args...)...)
 		if code != tt.code || out != "" || !strings.Contains(notes, tt.want) || strings.Contains(notes, "hf_secret") {
