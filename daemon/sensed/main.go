@@ -137,6 +137,15 @@ func (c command) execute(ctx context.Context, args []string, s streams) int {
 	case err != nil:
 		fmt.Fprintf(s.err, "sensed %s: %v\n", c.name, err)
 	}
+	return c.exitCode(class)
+}
+
+// exitCode is the class, but a model that cannot be used is told apart by the
+// daemon only, which the service manager then does not start again and again.
+func (c command) exitCode(class app.Class) int {
+	if class == app.BadModel && c.name != "run" {
+		return int(app.Failed)
+	}
 	return int(class)
 }
 
