@@ -51,7 +51,7 @@ type command struct {
 
 // commands are in the order of the help.
 func commands() []command {
-	return []command{demoCommand(), initCommand(), runCommand(), statusCommand(), reloadCommand(), devicesCommand(), captureCommand(), modelCommand(), configCommand(), webCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
+	return []command{demoCommand(), initCommand(), runCommand(), statusCommand(), reloadCommand(), doctorCommand(), devicesCommand(), captureCommand(), modelCommand(), configCommand(), webCommand(), inferCommand(), tokenizeCommand(), verifyCommand(), benchCommand(), versionCommand()}
 }
 
 // run is the program without its process: it returns the exit code.
