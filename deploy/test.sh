@@ -48,10 +48,11 @@ reference() { CGO_ENABLED=0 go test -count=1 ./kernels/... ./daemon/understand/.
 
 # race: the race detector, on the packages in which something runs beside
 # something else or is locked. checkptr, which comes with it, stops a Go binding
-# of PortAudio that keeps numbers in pointers.
+# of PortAudio that keeps numbers in pointers. The browser's tests are left out:
+# what they look at is a program of its own, and daemon/web has tests for this.
 race() {
 	local packages
-	packages=$(grep -rlE --include='*.go' '^\s+go [a-zA-Z_.]+[({]|"sync(/atomic)?"' daemon devices kernels | xargs -n1 dirname | sort -u | sed 's|^|./|')
+	packages=$(grep -rlE --include='*.go' --exclude-dir=pagetest '^\s+go [a-zA-Z_.]+[({]|"sync(/atomic)?"' daemon devices kernels | xargs -n1 dirname | sort -u | sed 's|^|./|')
 	go test -race -count=1 -gcflags=github.com/gordonklaus/portaudio=-d=checkptr=0 $packages
 }
 
