@@ -23,7 +23,7 @@ func Catalogue() []Known {
 	const gb = 1 << 30
 	return []Known{
 		{"e2b", "ggml-org/gemma-4-E2B-it-GGUF", "Q4_0", "Gemma 4 E2B, for a Raspberry Pi 4 or 5", 3_400_000_000, 4 * gb},
-		{"e4b", "ggml-org/gemma-4-E4B-it-GGUF", "Q4_0", "Gemma 4 E4B, better and half as fast", 5_200_000_000, 8 * gb},
+		{"e4b", "ggml-org/gemma-4-E4B-it-GGUF", "Q4_0", "Gemma 4 E4B, with about twice the weights", 5_200_000_000, 8 * gb},
 		{"e2b-qat", "google/gemma-4-E2B-it-qat-q4_0-gguf", "Q4_0", "Gemma 4 E2B, trained for 4 bits by Google", 4_400_000_000, 4 * gb},
 		{"e4b-qat", "google/gemma-4-E4B-it-qat-q4_0-gguf", "Q4_0", "Gemma 4 E4B, trained for 4 bits by Google", 6_200_000_000, 8 * gb},
 	}

@@ -151,7 +151,7 @@ func modelVerifyCommand() command {
 		summary: "read every byte of models and compare their hashes",
 		about: `
 An SD card may lose bits. Takes a minute for each few GB; without a name all
-complete models are read. The exit code is 4 when one is damaged.`,
+complete models are read. The exit code is 1 when one is damaged.`,
 		example: "sensed model verify e2b",
 		prepare: func(f *flag.FlagSet) func(context.Context, streams, []string) error {
 			dir := dirFlag(f)
