@@ -74,18 +74,24 @@ func start(t *testing.T, env []string, args ...string) *process {
 		t.Fatal(err)
 	}
 	p.cmd.Env = append(append(os.Environ(), "RUNTIME_DIRECTORY="+p.runtime), env...)
+	p.begin()
+	return p
+}
+
+// begin lets it run until it ends, or the test does.
+func (p *process) begin() {
+	p.t.Helper()
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() {
 		p.cmd.Wait()
 		close(p.done)
 	}()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		p.cmd.Process.Kill()
 		<-p.done
 	})
-	return p
 }
 
 // wait waits for the end and returns the exit code.
