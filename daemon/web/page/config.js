@@ -11,10 +11,10 @@ let draft = null // {text, revision} that was not saved when the view was left
 
 export function config(ctx) {
   const place = h('div', null, h('p', { class: 'empty' }, t.loading))
-  const load = async () => {
+  const load = async (done = '') => {
     try {
       const file = await get('config', ctx.signal)
-      replace(place, new Editor(file, ctx, load).element)
+      replace(place, new Editor(file, ctx, load, done).element)
     } catch (err) {
       if (err.name === 'AbortError') return
       replace(place, h('p', { class: 'empty' }, err.status === 404 ? t.config.absent : err.message))
@@ -25,8 +25,9 @@ export function config(ctx) {
 }
 
 class Editor {
-  constructor(file, { signal }, again) {
+  constructor(file, { signal }, again, done) {
     this.file = file
+    this.done = h('p', { class: 'saved', role: 'status' }, done)
     this.again = again
     this.signal = signal
     this.build()
@@ -61,7 +62,7 @@ class Editor {
       h('section', { class: 'card' },
         h('p', { class: 'head' }, h('label', { htmlFor: 'config-text' }, t.config.editor), h('code', null, path)),
         !writable && h('p', { class: 'trouble' }, why),
-        this.waiting, h('div', { class: 'text' }, this.numbers, this.area), this.state, this.mistakes,
+        this.waiting, this.done, h('div', { class: 'text' }, this.numbers, this.area), this.state, this.mistakes,
         h('p', { class: 'toolbar' }, this.save, this.undo), this.earlier()),
       h('section', { class: 'card' }, h('h2', null, t.config.diff), this.effect, this.diff))
   }
@@ -75,7 +76,7 @@ class Editor {
       try {
         const { name, text } = await get('config/backups/' + encodeURIComponent(choice.value), this.signal)
         this.put(text)
-        write(this.state, t.config.backDone(name))
+        write(this.done, t.config.backDone(name))
       } catch (err) {
         write(this.state, err.message)
       }
@@ -174,8 +175,8 @@ class Editor {
       const done = await call('PUT', 'config', { text: this.area.value, revision: this.file.revision })
       draft = null
       this.file.text = this.area.value
-      await this.again() // the backups, and what waits for a restart
-      write(document.getElementById('config-state') ?? this.state, [t.config.saved, done.applied?.length && t.config.applied(done.applied.join(', ')), done.restart?.length && t.config.restart(done.restart.join(', '))].filter(Boolean).join(' '))
+      const { applied, restart } = done
+      this.again([t.config.saved, applied?.length && t.config.applied(applied.join(', ')), restart?.length && t.config.restart(restart.join(', '))].filter(Boolean).join(' ')) // anew, with this version among the earlier ones
     } catch (err) {
       this.save.disabled = false
       if (err.body?.problems?.length) this.point(err.body.problems)
