@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sensed/daemon/event"
+	"sensed/daemon/modelstore"
 	"sensed/deploy/models/tiny"
 	"sensed/kernels/gguf"
 )
@@ -101,9 +102,12 @@ func quantisation(tensors []gguf.Tensor) string {
 	return best
 }
 
-// kept returns the hash that the file memo has of a model that has not
-// changed since.
+// kept returns the hash of a model that was noted when it was pulled, or that the
+// file memo has of one that has not changed since.
 func kept(path, memo string) (string, error) {
+	if sum, ok := modelstore.Recorded(path); ok {
+		return sum, nil
+	}
 	if memo == "" {
 		return "", errors.New("nothing is kept")
 	}

@@ -86,7 +86,7 @@ func (d *decision) next(path string) string {
 func (d *decision) text() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
-	p("# Made by sensed init. deploy/docs/configuration.md says everything that can be set;\n# sensed config check names mistakes, sensed reload lets a running daemon use changes.\nversion: 1\n\n")
+	p("# Made by sensed init. sensed config sample shows everything that can be set, sensed\n# config check names mistakes, sensed reload lets a running daemon use changes.\nversion: 1\n\n")
 	p("# The name of this machine in topics: sensed/%s/SOURCE/caption and so on.\nnode: %s\n\n", d.node, quoted(d.node))
 	if d.broker == "" {
 		p("# No broker was found or wanted: sensed has one of its own, which only this\n# machine reaches.\n# broker:\n#   url: mqtt://broker.lan\n#   username: sensed\n#   password_file: password.txt   # chmod 640\n\n")

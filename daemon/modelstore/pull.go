@@ -52,7 +52,7 @@ func (s *Store) Pull(ctx context.Context, c *Client, o Pull, w Watcher) (*Model,
 		return nil, err
 	}
 	folder := filepath.Join(s.dir, m.Name)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := makeFolders(s.dir, folder); err != nil {
 		return nil, fmt.Errorf("the model cannot be kept: %w", err)
 	}
 	unlock, err := s.lock(m.Name)
@@ -79,6 +79,23 @@ func (s *Store) Pull(ctx context.Context, c *Client, o Pull, w Watcher) (*Model,
 		return nil, err
 	}
 	return m, syncFolder(folder)
+}
+
+// makeFolders makes folders that everybody may look into, whatever the umask of
+// who makes them: the service that reads a model is seldom who fetched it.
+func makeFolders(folders ...string) error {
+	for _, f := range folders {
+		if exists(f) {
+			continue
+		}
+		if err := os.MkdirAll(f, 0o755); err != nil {
+			return err
+		}
+		if err := os.Chmod(f, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compare tells whether what is wanted is what is there.

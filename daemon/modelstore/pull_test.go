@@ -12,10 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"sensed/deploy/models/tiny"
 )
 
 func TestPull(t *testing.T) {
+	defer unix.Umask(unix.Umask(0o077)) // of a careful root; the service reads the model all the same
 	h := newHub(t, repository(t))
 	s := NewStore(filepath.Join(t.TempDir(), "deep", "models"))
 	m, err := s.Pull(t.Context(), h.client(Options{}), Pull{Reference: reference(t, "o/r")}, &notes{})
@@ -32,6 +35,14 @@ func TestPull(t *testing.T) {
 		if info, err := os.Stat(s.Path(m, f)); err != nil || info.Mode().Perm() != 0o644 {
 			t.Errorf("%s: %v, %v", f.Name, info.Mode(), err)
 		}
+	}
+	for _, folder := range []string{s.Dir(), filepath.Join(s.Dir(), "r")} {
+		if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", folder, info.Mode(), err)
+		}
+	}
+	if info, err := os.Stat(s.manifest("r")); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	if left := leftovers(t, s.Dir(), partSuffix); len(left) > 0 {
 		t.Errorf("left over: %q", left)

@@ -124,6 +124,21 @@ func (s *Store) Find(name string) (*Model, error) {
 	return e.Model, nil
 }
 
+// Recorded returns the SHA-256 that a store has of a file in it; ok is false for
+// files that are of no store, or have another size.
+func Recorded(path string) (sha256 string, ok bool) {
+	m, err := readModel(filepath.Join(filepath.Dir(path), manifestName))
+	if err != nil {
+		return "", false
+	}
+	for _, f := range m.Files {
+		if f.Name == filepath.Base(path) && f.Size == sizeOf(path) && isSHA256(f.SHA256) {
+			return f.SHA256, true
+		}
+	}
+	return "", false
+}
+
 // Current returns the name of the model in use.
 func (s *Store) Current() (string, error) {
 	name, err := os.Readlink(filepath.Join(s.dir, current))

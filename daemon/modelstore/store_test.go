@@ -42,6 +42,9 @@ func TestVerifyFindsOneWrongBit(t *testing.T) {
 	}
 	path := s.Path(m, m.Files[1])
 	data := read(t, path)
+	if got, ok := Recorded(path); !ok || got != sum(data) {
+		t.Errorf("recorded is %q, %v", got, ok)
+	}
 	data[len(data)/2] ^= 4
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
@@ -52,6 +55,9 @@ func TestVerifyFindsOneWrongBit(t *testing.T) {
 	}
 	if err := os.Truncate(path, 10); err != nil {
 		t.Fatal(err)
+	}
+	if got, ok := Recorded(path); ok {
+		t.Errorf("recorded of a file of another size is %q", got)
 	}
 	if _, err := s.Find("r"); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "has 10 bytes") {
 		t.Errorf("%v", err)

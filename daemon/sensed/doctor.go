@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
+	"io/fs"
 	"os"
 
 	"sensed/daemon/app"
@@ -37,7 +39,7 @@ sudo sensed doctor --bundle sensed-support.tar.gz`,
 				if err := noArgs(args); err != nil {
 					return err
 				}
-				if _, err := os.Stat(serviceConfig); d.Config == "" && err == nil {
+				if _, err := os.Stat(serviceConfig); d.Config == "" && !errors.Is(err, fs.ErrNotExist) { // one that may not be read is there
 					d.Config = serviceConfig
 				}
 				d.Color = colorful(s.out)
