@@ -50,6 +50,10 @@ program:make                    make                      compiles the one that 
 program:xz                      xz-utils                  unpacks its kernel
 file:/usr/lib/*/libelf.so.1     libelf1                   checks that module
 '
+# What deploy/release.sh uses besides.
+needs_release='
+program:qemu-aarch64-static     qemu-user-static          runs a whole arm64 system, of which nothing else is on the disk
+'
 
 # present KIND:WHAT says whether a need is there.
 present() {
