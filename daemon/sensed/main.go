@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,6 +20,11 @@ import (
 )
 
 func main() {
+	// Garbage may take half of what lives, not as much again: on a board the model
+	// has more use for that memory. GOGC still decides when it is set.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	// A reader that goes away (`sensed demo | head`) is an error of the write
 	// then, and what has to be cleaned up still is.
 	signal.Ignore(syscall.SIGPIPE)

@@ -22,8 +22,11 @@ func (m *Model) pack(o Options) {
 	}
 	text := m.files[0]
 	if m.packFile(o, text, m.text.multiplied) != nil {
+		// What is multiplied has left the file: from now on its embeddings are read
+		// here and there, a row for each token.
 		if t, err := text.Tensor(embeddings); err == nil {
 			text.Random(t.Data)
+			m.text.embedRows = &table{rows: m.text.embed, f: text, data: t.Data}
 		}
 	}
 	if m.senses != nil {

@@ -5,9 +5,9 @@ import (
 	"sensed/kernels/gguf"
 )
 
-// table is the per-layer embedding table, the half of the model that stays on
-// disk: of its rows, one for each token, only those are read that a batch
-// needs, and from time to time they are forgotten.
+// table is an embedding table that stays on disk: of its rows, one for each
+// token, only those are read that a batch needs, and from time to time they are
+// forgotten. The per-layer embeddings are half of the model.
 type table struct {
 	rows *kernels.Matrix // [vocab][layers*perLayer]
 	f    *gguf.File

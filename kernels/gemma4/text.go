@@ -75,6 +75,9 @@ func (d *decoder) embedInput(in *input, t int) {
 			d.ids[r] = d.pad
 		}
 	}
+	if d.embedRows != nil {
+		d.embedRows.fetch(d.ids[:t])
+	}
 	d.in = grow(d.in, t*d.hidden)
 	scale := float32(math.Sqrt(float64(d.hidden)))
 	d.pool.Run(t, func(r int) {

@@ -14,6 +14,8 @@ type textWeights struct {
 	vocab int
 	embed *kernels.Matrix // [vocab][hidden]
 	head  *kernels.Matrix // [vocab][hidden], embed unless the file has its own
+	// embedRows tells how embed is read where the head was packed; else nil.
+	embedRows *table
 
 	// Per-layer embeddings, nil without them. The projection is cut in two:
 	// the rows for the layers that every position runs through, and the rows
