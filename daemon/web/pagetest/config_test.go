@@ -21,9 +21,15 @@ sources:
 web: {listen: %q, password_file: password}
 `
 
-// TestConfiguration edits the file of a running daemon: a mistake, a change, and
-// the way back.
-func TestConfiguration(t *testing.T) {
+// configuration is a daemon that runs with a file, and a page that shows its editor.
+type configuration struct {
+	*tab
+	path, text string
+}
+
+// configure starts the daemon and logs in.
+func configure(t *testing.T) configuration {
+	t.Helper()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "sensed.yaml")
 	address := free(t)
@@ -68,6 +74,14 @@ func TestConfiguration(t *testing.T) {
 	p := look(t, "http://"+address+"/#/config", 1280, 900)
 	p.wait("document.querySelector('#password') || document.querySelector('textarea')")
 	eval[bool](p, fmt.Sprintf("(document.querySelector('#password') && (document.querySelector('#password').value = %q, document.querySelector('form').requestSubmit()), true)", password))
+	return configuration{p, path, text}
+}
+
+// TestConfiguration edits the file of a running daemon: a mistake, a change, and
+// the way back.
+func TestConfiguration(t *testing.T) {
+	c := configure(t)
+	p := c.tab
 	p.wait("document.querySelector('#config-text')?.value.includes('node: shed')")
 	write := func(from, to string) {
 		eval[bool](p, fmt.Sprintf("((a) => (a.value = a.value.replace(%q, %q), a.dispatchEvent(new Event('input')), true))(document.querySelector('#config-text'))", from, to))
@@ -89,7 +103,7 @@ func TestConfiguration(t *testing.T) {
 	p.wait("!" + save + ".disabled")
 	eval[bool](p, "("+save+".click(), true)")
 	p.wait("document.querySelector('#config-earlier option') && document.querySelector('.saved')?.textContent")
-	if now, _ := os.ReadFile(path); !strings.Contains(string(now), "every: 2h") {
+	if now, _ := os.ReadFile(c.path); !strings.Contains(string(now), "every: 2h") {
 		t.Fatalf("the file is not saved:\n%s", now)
 	}
 
@@ -99,7 +113,7 @@ func TestConfiguration(t *testing.T) {
 	p.wait("!" + save + ".disabled")
 	eval[bool](p, "("+save+".click(), true)")
 	p.wait("document.querySelectorAll('#config-earlier option').length === 2")
-	if now, _ := os.ReadFile(path); string(now) != text {
+	if now, _ := os.ReadFile(c.path); string(now) != c.text {
 		t.Errorf("the file is not what it was:\n%s", now)
 	}
 }

@@ -27,6 +27,7 @@ func TestDemo(t *testing.T) {
 	t.Run("a switch changes the retained state", func(t *testing.T) { switchReachesBroker(t, d) })
 	t.Run("the plots hold the numbers of the API", func(t *testing.T) { plotsHold(t, d) })
 	t.Run("an answer comes with its picture", func(t *testing.T) { answerComes(t, d) })
+	t.Run("the keyboard is enough", func(t *testing.T) { keyboard(t, d) })
 	t.Run("it fits a phone", func(t *testing.T) { fitsPhone(t, d) })
 	t.Run("axe finds no serious fault", func(t *testing.T) { accessible(t, d) })
 	t.Run("it is small and asks nobody else", func(t *testing.T) { smallAndAlone(t, d) })
