@@ -35,7 +35,7 @@ type View struct {
 }
 
 // loudnessEvery is how often an onlooker is told how loud it is.
-const loudnessEvery = 120 * time.Millisecond
+const loudnessEvery = 100 * time.Millisecond
 
 // show lets an onlooker see the present picture, if he wants to.
 func (e *eye) show(f devices.Frame, moved gate.Moved) error {

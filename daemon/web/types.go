@@ -131,7 +131,7 @@ type Heat struct {
 type Level struct {
 	Source string    `json:"source"`
 	Time   time.Time `json:"time"`
-	Level  float64   `json:"level"` // of about 120 ms
+	Level  float64   `json:"level"` // of about 100 ms
 	Peak   float64   `json:"peak"`  // of the loudest sample
 	// Speech says that somebody speaks.
 	Speech bool `json:"speech"`
