@@ -18,12 +18,11 @@ import tempfile
 
 KERNELS = pathlib.Path(__file__).resolve().parents[2] / "kernels"
 OVERHEAD = 1.15  # what norms, rotations, rounding, sampling and uneven shares of threads add to the products
-ROUNDING = 1.0  # float weights per cycle that are rounded to 8 bits for many rows, an assumption
 BATCH = 256  # positions of a prompt at once, for which a tile is unpacked once
 
 # Gemma 4 E2B
 HIDDEN, HEADS, PER_LAYER, VOCABULARY, LAYERS, OWN = 1536, 8, 256, 262144, 35, 15
-Q4_0, Q6_K, F16 = 18 / 32, 210 / 256, 2.0  # bytes per weight
+Q4_0, Q6_K, F16, TOWER = 18 / 32, 210 / 256, 2.0, 36 / 32  # bytes per weight; a tower's are packed in 8 bits
 
 
 def assembly(source):
@@ -82,10 +81,10 @@ def measure(mca):
         for name, (n, loop) in (("one", hot[0]), ("four", hot[-1])):
             out[f"gemm{group} {name}"] = [16 * n / c for c in cycles(mca, f.text(loop))]
     unpack = assembly("unpack_neon_arm64.c")
-    f = Function(unpack["unpack_q4_0_neon"])
+    f = Function(unpack["unpack_packed_q4_0_neon"])
     out["unpack Q4_0"] = [4 * 32 / c for c in cycles(mca, f.text(f.inner[0]))]
-    f = Function(unpack["q6_k_quarter"])
-    outer = next(a for a in f.loops if a not in f.inner)
+    f = Function(unpack["unpack_packed_q6_k_neon"])
+    outer = min((a for a in f.loops if a not in f.inner), key=lambda a: a[1] - a[0])
     out["unpack Q6_K"] = [4 * 256 / c for c in cycles(mca, f.text(outer, f.inner[0], 4))]
     f = Function(unpack["unpack_f16_neon"])
     out["unpack F16"] = [4 * 8 / c for c in cycles(mca, f.text(f.inner[0]))]
@@ -117,8 +116,10 @@ class Board:
         """Seconds to multiply weights with rows of activations: arithmetic, or reading the weights if that takes longer."""
         group = "16" if kind == "Q6_K" else "32"
         passes = -(-rows // BATCH)
+        if kind == "tower":  # rounded when it was packed, and multiplied as it lies there
+            return max(weights * rows / self.rate["gemm32 four"] / self.hertz * OVERHEAD, passes * weights * TOWER / self.bandwidth)
         gemm = self.rate[f"gemm{group} " + ("four" if rows > 3 else "one")]
-        unpack = 1 / self.rate["unpack " + kind] + (1 / ROUNDING if kind == "F16" and rows > 15 else 0)
+        unpack = 1 / self.rate["unpack " + kind]
         work = weights * (passes * unpack + rows / gemm) / self.hertz * OVERHEAD
         return max(work, passes * weights * bytes_each / self.bandwidth)
 
@@ -137,11 +138,11 @@ class Board:
     def vision(self, patches):
         weights = 16 * (4 * 768 * 768 + 3 * 768 * 3072)
         attention = 16 * 2 * patches * patches * 768 / (8 * self.hertz)  # two vector multiplications of four floats a cycle
-        return self.product(weights, patches, "F16", F16) + attention * 2  # loads and exponentials as much again
+        return self.product(weights, patches, "tower", TOWER) + attention * 2  # loads and exponentials as much again
 
     def audio(self, seconds):
         weights = 12 * (4 * 1024 * 4096 + 5 * 1024 * 1024 + 3 * 1024 * 1024)
-        return self.product(weights, 25 * seconds, "F16", F16)
+        return self.product(weights, 25 * seconds, "tower", TOWER)
 
     def frame(self):
         """Encode, read the picture, and two questions: 20 and 25 tokens to read, 24 to write; 3 boxes of 12 numbers of which a
