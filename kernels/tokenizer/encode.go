@@ -100,7 +100,8 @@ func (s *sequence) mergeAll(t *Tokenizer) {
 			continue // one of the two was merged with somebody else meanwhile
 		}
 		right := s.next[left]
-		s.ids[left] = t.merges[pair{s.ids[left], s.ids[right]}].id
+		both, _ := t.merge(pair{s.ids[left], s.ids[right]})
+		s.ids[left] = both.id
 		s.rank[right] = none
 		after := s.next[right]
 		s.next[left] = after
@@ -120,7 +121,7 @@ func (s *sequence) consider(t *Tokenizer, i int32) {
 	if s.next[i] < 0 {
 		return
 	}
-	m, ok := t.merges[pair{s.ids[i], s.ids[s.next[i]]}]
+	m, ok := t.merge(pair{s.ids[i], s.ids[s.next[i]]})
 	if !ok {
 		return
 	}

@@ -12,6 +12,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,10 +43,10 @@ const (
 type Tokenizer struct {
 	tokens []string       // text of each id as stored in the vocabulary
 	types  []uint8        // type of each id
-	ids    map[string]int // the inverse of tokens
+	sorted []int32        // ids in the order of their texts, then of the ids
 	bytes  [256]int32     // id of the token for one byte
 	chars  map[rune]int32 // id of a single character
-	merges map[pair]merge
+	merges []merge        // in the order of their pairs: a map would take twice the memory
 
 	// special holds the tokens that are cut out of trusted text, longest first,
 	// in a list for each first byte.
@@ -57,8 +58,24 @@ type Tokenizer struct {
 // pair is two neighbouring tokens.
 type pair struct{ left, right int32 }
 
+func (p pair) compare(o pair) int {
+	return cmp.Or(cmp.Compare(p.left, o.left), cmp.Compare(p.right, o.right))
+}
+
 // merge is what becomes of a pair; a lower rank is merged earlier.
-type merge struct{ rank, id int32 }
+type merge struct {
+	pair
+	rank, id int32
+}
+
+// merge returns what becomes of a pair.
+func (t *Tokenizer) merge(p pair) (merge, bool) {
+	i, ok := slices.BinarySearchFunc(t.merges, p, func(m merge, p pair) int { return m.compare(p) })
+	if !ok {
+		return merge{}, false
+	}
+	return t.merges[i], true
+}
 
 // New reads the vocabulary from the metadata of a model file.
 func New(f *gguf.File) (*Tokenizer, error) {
@@ -107,16 +124,14 @@ func (t *Tokenizer) readTokens(f *gguf.File) error {
 	}
 	t.tokens = tokens
 	t.types = make([]uint8, len(tokens))
-	t.ids = make(map[string]int, len(tokens))
+	t.sorted = make([]int32, len(tokens))
 	t.chars = map[rune]int32{}
 	for i := range t.bytes {
 		t.bytes[i] = -1
 	}
 	for id, text := range tokens {
 		t.types[id] = uint8(types[id])
-		if _, twice := t.ids[text]; !twice {
-			t.ids[text] = id
-		}
+		t.sorted[id] = int32(id)
 		switch types[id] {
 		case typeByte:
 			b, ok := parseByte(text)
@@ -135,6 +150,7 @@ func (t *Tokenizer) readTokens(f *gguf.File) error {
 			}
 		}
 	}
+	slices.SortFunc(t.sorted, func(a, b int32) int { return cmp.Or(strings.Compare(tokens[a], tokens[b]), cmp.Compare(a, b)) })
 	for b, id := range t.bytes {
 		if id < 0 {
 			return fmt.Errorf("%s: the vocabulary lacks the token <0x%02X>", f.Name(), b)
@@ -154,28 +170,31 @@ func (t *Tokenizer) readMerges(f *gguf.File) error {
 	if err != nil {
 		return err
 	}
-	t.merges = make(map[pair]merge, len(lines))
+	ids := make(map[string]int32, len(t.tokens)) // half a million lines are looked up: once, so it is not kept
+	for id, text := range slices.Backward(t.tokens) {
+		ids[text] = int32(id) // of equal ones the first
+	}
+	t.merges = make([]merge, 0, len(lines))
 	var joined []byte
 	for rank, line := range lines {
 		left, right, ok := strings.Cut(line, " ")
 		if !ok {
 			return fmt.Errorf("%s: merge %d is %q and should be two tokens with a space between", f.Name(), rank, line)
 		}
-		l, okLeft := t.ids[left]
-		r, okRight := t.ids[right]
+		l, okLeft := ids[left]
+		r, okRight := ids[right]
 		joined = append(append(joined[:0], left...), right...)
-		id, okJoined := t.ids[string(joined)]
+		id, okJoined := ids[string(joined)]
 		if !okLeft || !okRight || !okJoined {
 			continue
 		}
-		if t.IsControl(id) {
+		if t.IsControl(int(id)) {
 			return fmt.Errorf("%s: merge %d, %q, would turn plain text into a control token", f.Name(), rank, line)
 		}
-		p := pair{int32(l), int32(r)}
-		if _, twice := t.merges[p]; !twice {
-			t.merges[p] = merge{int32(rank), int32(id)}
-		}
+		t.merges = append(t.merges, merge{pair{l, r}, int32(rank), id})
 	}
+	slices.SortFunc(t.merges, func(a, b merge) int { return cmp.Or(a.compare(b.pair), cmp.Compare(a.rank, b.rank)) })
+	t.merges = slices.CompactFunc(t.merges, func(a, b merge) bool { return a.pair == b.pair })
 	if len(t.merges) == 0 && len(lines) > 0 {
 		return fmt.Errorf("%s: none of the %d merges fits the vocabulary", f.Name(), len(lines))
 	}
@@ -186,7 +205,7 @@ func (t *Tokenizer) readMerges(f *gguf.File) error {
 // id of the token with that text.
 func (t *Tokenizer) named(f *gguf.File, key, text string) (int, error) {
 	if !f.Has(key) {
-		if id, ok := t.ids[text]; ok {
+		if id, ok := t.ID(text); ok {
 			return id, nil
 		}
 		return 0, fmt.Errorf("%s: key %q is missing and so is a token %q", f.Name(), key, text)
@@ -227,8 +246,11 @@ func (t *Tokenizer) UNK() int { return t.unk }
 // ID returns the id of the token that is written exactly like this in the
 // vocabulary, a space as U+2581; of two equal ones, the first.
 func (t *Tokenizer) ID(text string) (int, bool) {
-	id, ok := t.ids[text]
-	return id, ok
+	i, ok := slices.BinarySearchFunc(t.sorted, text, func(id int32, text string) int { return strings.Compare(t.tokens[id], text) })
+	if !ok {
+		return 0, false
+	}
+	return int(t.sorted[i]), true
 }
 
 // IsControl says whether the id is a control token or one that the model's

@@ -156,7 +156,7 @@ func TestAgainstPlainSearch(t *testing.T) {
 		for {
 			best, at := merge{rank: none}, -1
 			for i := range len(want) - 1 {
-				if m, ok := tok.merges[pair{want[i], want[i+1]}]; ok && m.rank < best.rank {
+				if m, ok := tok.merge(pair{want[i], want[i+1]}); ok && m.rank < best.rank {
 					best, at = m, i
 				}
 			}
