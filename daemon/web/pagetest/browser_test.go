@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,9 +168,17 @@ func startDemo(t testing.TB) *demo {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = d.cmd.Process.Kill()
+		end := syscall.SIGKILL
+		if t.Failed() {
+			end = syscall.SIGQUIT // then it says where it was
+		}
+		_ = d.cmd.Process.Signal(end)
 		_ = d.cmd.Wait() // killed
 		said.Close()
+		if t.Failed() {
+			text, _ := os.ReadFile(said.Name())
+			t.Logf("sensed demo said at the end:\n%s", text[max(0, len(text)-40_000):])
+		}
 	})
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		text, err := os.ReadFile(said.Name())

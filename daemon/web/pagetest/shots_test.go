@@ -35,9 +35,22 @@ func TestScreenshots(t *testing.T) {
 	}
 	wide := look(t, d.url, 1200, 760)
 	wide.wait("document.querySelector('.camera .things li') && document.querySelectorAll('.said li').length > 2")
-	over := `(() => { const c = document.querySelector('.camera .over'); return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v) })()`
-	wide.wait(over)
+	// hold stops the page at a moment at which all of it is about one picture, as it
+	// stops when its reader leaves.
+	const hold = `(async () => {
+		const whole = () => {
+			const c = document.querySelector('.camera .over')
+			return !document.querySelector('.growing') && document.querySelector('.camera .things li') && c.width > 0 &&
+				c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v)
+		}
+		while (!whole()) await new Promise((next) => setTimeout(next, 10))
+		dispatchEvent(new Event('pagehide'))
+		await new Promise((next) => setTimeout(next, 500))
+		return Boolean(whole()) || (dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true })), false)
+	})()`
+	wide.wait(hold)
 	shoot(wide, "live")
+	wide = look(t, d.url, 1200, 760)
 	wide.open("timeline")
 	wide.wait("document.querySelectorAll('.events img').length > 3 && document.querySelector('.events img').complete")
 	shoot(wide, "timeline")
@@ -55,8 +68,8 @@ func TestScreenshots(t *testing.T) {
 	shoot(wide, "health")
 	phone := look(t, d.url, 360, 740)
 	phone.dark(true)
-	phone.wait("document.querySelector('.camera .things li')")
-	phone.wait(over)
+	phone.wait("document.querySelector('.camera')")
+	phone.wait(hold)
 	shoot(phone, "phone")
 	settings := configure(t).tab
 	settings.wait("document.querySelector('#config-text')?.value.includes('node: shed')")
