@@ -1,0 +1,2 @@
+// Package readmetest executes the commands of the README.
+package readmetest
