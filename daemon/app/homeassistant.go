@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -30,20 +31,56 @@ func (d *daemon) announce(c *config.Config, m *mirror, out *mqtt.Publisher) {
 		now = now.with(retained{Topics: []string{topic}, Entities: device.Entities()})
 	}
 	gone, before := d.keeper.begin(now)
+	d.described.Store(nil)
 	if c.HomeAssistant.Discovery {
-		payload, err := device.Payload(before.Entities)
+		s := &description{topic: topic}
+		var err, again error
+		s.payload, err = device.Payload(before.Entities)
 		if err == nil {
-			err = out.Retain(topic, payload)
+			err = out.Retain(topic, s.payload)
 		}
-		if err != nil {
+		if len(before.with(now).Entities) > len(now.Entities) {
+			s.revived, again = device.Revived(before.Entities)
+		}
+		if err = errors.Join(err, again); err != nil {
 			d.log.Warn("Home Assistant does not hear of this node", "err", err)
 		}
+		d.described.Store(s)
 	}
 	for _, t := range gone {
 		if err := takeBack(out, t); err != nil {
 			d.log.Warn("what the broker keeps of an earlier configuration cannot be taken back", "topic", t, "err", err)
 		}
 	}
+}
+
+// description is what Home Assistant is told of a node.
+type description struct {
+	topic   string
+	payload []byte
+	revived []byte // with what was removed once more; nil: nothing was
+}
+
+// reviving is how long Home Assistant may take to set up what it is told of.
+const reviving = 5 * time.Second
+
+// tellAgain tells Home Assistant, which has started, everything again. What was
+// removed while it was away is removed now.
+func (d *daemon) tellAgain(ctx context.Context, out *mqtt.Publisher) {
+	if s := d.described.Load(); s != nil && s.revived != nil {
+		if err := out.Retain(s.topic, s.revived); err != nil {
+			d.log.Warn("Home Assistant does not hear what was removed", "err", err)
+		}
+		sleep(ctx, reviving)
+		if d.described.Load() != s {
+			return // a reload has told it since
+		}
+		if err := out.Retain(s.topic, s.payload); err != nil {
+			d.log.Warn("Home Assistant does not hear of this node", "err", err)
+		}
+		d.keeper.knows()
+	}
+	out.Repeat()
 }
 
 // takeBack makes the broker forget a topic. What sources say of themselves goes
@@ -79,6 +116,16 @@ func pinsOf(c *config.Config) []hass.Pin {
 	return out
 }
 
+// sleep waits, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
 // births hears that Home Assistant has started.
 type births struct {
 	mu      sync.Mutex
@@ -87,7 +134,7 @@ type births struct {
 
 // heard tells everything again, after a moment, when Home Assistant says that it
 // has started. What the broker has kept of that is no news.
-func (b *births) heard(ctx context.Context, m mqtt.Received, again func()) {
+func (b *births) heard(ctx context.Context, m mqtt.Received, again func(context.Context)) {
 	if m.Retained || string(m.Payload) != hass.Online {
 		return
 	}
@@ -98,15 +145,12 @@ func (b *births) heard(ctx context.Context, m mqtt.Received, again func()) {
 	}
 	b.waiting = true
 	go func() {
-		wait := time.NewTimer(rand.N(birthDelay))
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-			b.mu.Lock()
-			b.waiting = false
-			b.mu.Unlock()
-			again()
-		case <-ctx.Done():
+		sleep(ctx, rand.N(birthDelay))
+		b.mu.Lock()
+		b.waiting = false
+		b.mu.Unlock()
+		if ctx.Err() == nil {
+			again(ctx)
 		}
 	}()
 }

@@ -72,7 +72,12 @@ type keeper struct {
 	mu   sync.Mutex
 	have retained // what brokers may keep
 	now  retained // what the present configuration says
+	told bool     // Home Assistant knows, since its start, what was removed
 }
+
+// maxRemoved bounds how many entities are remembered that are not there any more:
+// where there is no Home Assistant, nobody ever hears of them.
+const maxRemoved = 500
 
 func openKeeper(path string, log *slog.Logger) *keeper {
 	k := &keeper{path: path, log: log}
@@ -100,12 +105,20 @@ func (k *keeper) begin(now retained) (gone []string, before retained) {
 			gone = append(gone, topic)
 		}
 	}
-	k.now = now
+	k.now, k.told = now, false
 	k.set(before.with(now))
 	return gone, before
 }
 
-// settle forgets what the broker has forgotten.
+// knows notes that Home Assistant has started and heard of what was removed.
+func (k *keeper) knows() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.told = true
+}
+
+// settle forgets what the broker has forgotten, and the entities of which Home
+// Assistant knows that they are gone.
 func (k *keeper) settle(said func(topic string) bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -114,7 +127,11 @@ func (k *keeper) settle(said func(topic string) bool) {
 			return
 		}
 	}
-	k.set(k.now)
+	now := k.now
+	if !k.told && len(now.Entities) > 0 && len(k.have.Entities)-len(now.Entities) <= maxRemoved {
+		now = retained{Entities: k.have.Entities}.with(now)
+	}
+	k.set(now)
 }
 
 // set is called with the lock held.

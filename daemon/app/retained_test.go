@@ -35,6 +35,13 @@ func TestKeeperTakesBackWhatIsGone(t *testing.T) {
 		}
 		k.settle(none)
 	}
+	// Then the broker has forgotten it; but Home Assistant may have been away.
+	k.settle(all)
+	k = openKeeper(path, log)
+	if gone, before := k.begin(is); gone != nil || before.Entities["x"] != "sensor" {
+		t.Errorf("gone %v, before %v", gone, before)
+	}
+	k.knows()
 	k.settle(all)
 	k = openKeeper(path, log)
 	if gone, before := k.begin(is); gone != nil || !before.equal(is) {

@@ -99,18 +99,19 @@ type daemon struct {
 	up       chan struct{} // closed when the first pipeline runs
 	cameUp   sync.Once
 
-	hub      *web.Hub // what the page is told; nil: there is none
-	boot     string   // another text after each start
-	began    time.Time
-	origin   provenance
-	program  string // version of sensed
-	keeper   *keeper
-	births   births
-	store    *command.Store
-	center   *command.Center
-	serving  context.Context // ends with the daemon
-	restart  context.CancelCauseFunc
-	commands sync.WaitGroup // that are being worked on
+	hub       *web.Hub // what the page is told; nil: there is none
+	boot      string   // another text after each start
+	began     time.Time
+	origin    provenance
+	program   string // version of sensed
+	keeper    *keeper
+	births    births
+	described atomic.Pointer[description] // what Home Assistant is told; nil: nothing
+	store     *command.Store
+	center    *command.Center
+	serving   context.Context // ends with the daemon
+	restart   context.CancelCauseFunc
+	commands  sync.WaitGroup // that are being worked on
 }
 
 // running is what works at present. Its fields do not change.
@@ -278,7 +279,7 @@ func (d *daemon) openLine(c *config.Config) (_ *line, err error) {
 		o.Subscribe = filters(c.Node)
 		o.Hear = func(m mqtt.Received) {
 			if m.Topic == c.HomeAssistant.Birth {
-				d.births.heard(d.serving, m, l.publisher.Repeat)
+				d.births.heard(d.serving, m, func(ctx context.Context) { d.tellAgain(ctx, l.publisher) })
 				return
 			}
 			d.heard(c.Node, m, d.replies(c.Node, l.publisher))

@@ -60,6 +60,8 @@ type Device struct {
 	Availability []Availability       `json:"availability"`
 	Mode         string               `json:"availability_mode"`
 	Components   map[string]Component `json:"components"`
+
+	prefix string // of all unique ids
 }
 
 // Info is how Home Assistant shows the device.
@@ -143,6 +145,7 @@ func Discovery(o Options) Device {
 		Availability: []Availability{{Topic: event.NodeTopic(o.Node, "status")}},
 		Mode:         "all",
 		Components:   b.components,
+		prefix:       b.prefix(),
 	}
 }
 
@@ -181,6 +184,44 @@ func (d Device) Payload(before map[string]string) ([]byte, error) {
 	return data, nil
 }
 
+// Revived is the message with what was removed once more, each as little as its
+// platform takes. Home Assistant removes only what it knows from a message since
+// its start; whoever was removed while it was away must be told of first.
+func (d Device) Revived(before map[string]string) ([]byte, error) {
+	all := maps.Clone(d.Components)
+	for key, platform := range before {
+		if _, there := all[key]; !there {
+			all[key] = d.ghost(key, platform)
+		}
+	}
+	d.Components = all
+	return d.Payload(nil)
+}
+
+func (d Device) ghost(key, platform string) Component {
+	topic := d.Availability[0].Topic // anything will do
+	c := Component{Platform: platform, UniqueID: d.prefix + key, Name: key}
+	switch platform {
+	case "image":
+		c.ImageTopic = topic
+	case "button", "select", "text", "number", "switch":
+		c.CommandTopic = topic
+	default:
+		c.StateTopic = topic
+	}
+	switch platform {
+	case "event":
+		c.EventTypes = []string{"none"}
+	case "select":
+		c.Options = []string{"none"}
+	case "number":
+		c.Min, c.Max, c.Step, c.InputMode = bound(0), bound(1), 1, "box"
+	case "text":
+		c.Max = bound(maxState)
+	}
+	return c
+}
+
 // builder collects the entities of a device.
 type builder struct {
 	Options
@@ -195,7 +236,7 @@ func (b *builder) add(source, key, name string, c Component) {
 		id = ident(source) + "." + key
 		name = source + " " + name
 	}
-	c.UniqueID = "sensed." + ident(b.Node) + "." + id
+	c.UniqueID = b.prefix() + id
 	c.Name = name
 	if slug, ok := slug(b.Node + " " + name); ok {
 		c.DefaultEntityID = c.Platform + "." + slug
@@ -203,6 +244,9 @@ func (b *builder) add(source, key, name string, c Component) {
 	c.QoS = 1
 	b.components[id] = c
 }
+
+// prefix begins the unique ids of the node's entities.
+func (b *builder) prefix() string { return "sensed." + ident(b.Node) + "." }
 
 // of makes an entity unavailable while its source is: what a closed camera said
 // last is not how things are.

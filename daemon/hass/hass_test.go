@@ -132,6 +132,20 @@ func TestRemoved(t *testing.T) {
 			removed++
 		}
 	}
+	again, err := now.Revived(before.Entities())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules(t, Topic(o.Prefix, o.Node), again)
+	var revived Device
+	if err := json.Unmarshal(again, &revived); err != nil {
+		t.Fatal(err)
+	}
+	for key, c := range before.Components {
+		if r := revived.Components[key]; r.UniqueID != c.UniqueID || r.Platform != c.Platform {
+			t.Errorf("%s is revived as %+v", key, r)
+		}
+	}
 	if removed < 15 {
 		t.Errorf("only %d entities are removed", removed)
 	}

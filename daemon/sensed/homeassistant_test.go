@@ -102,7 +102,7 @@ func TestHomeAssistantIsTold(t *testing.T) {
 	}
 	// What the broker has forgotten, sensed forgets.
 	data, err := os.ReadFile(filepath.Join(state, "retained.json"))
-	if err != nil || strings.Contains(string(data), "hall") {
+	if err != nil || strings.Contains(string(data), "sensed/porch/hall") {
 		t.Errorf("%s, %v", data, err)
 	}
 
