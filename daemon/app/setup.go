@@ -41,7 +41,7 @@ type Setup struct {
 const None = "none"
 
 // brokerNames are where brokers usually are: Home Assistant, its add-on, and what
-// people call them.
+// people call them; localhost is the last.
 func brokerNames() []string {
 	return []string{"homeassistant.local", "homeassistant", "core-mosquitto", "mosquitto.local", "mosquitto", "mqtt.local", "mqtt", "mqtt.lan", "broker.lan", "localhost"}
 }
@@ -55,7 +55,9 @@ const (
 type surroundings struct {
 	hardware
 	speaks func(ctx context.Context, addr string) bool
-	own    func(ctx context.Context) bool // the broker on this machine is that inside sensed
+	// announced are the host:port of brokers that the network tells of.
+	announced func(ctx context.Context) []string
+	own       func(ctx context.Context) bool // the broker on this machine is that inside sensed
 }
 
 // Run writes a configuration for this machine.
@@ -66,7 +68,7 @@ func (s Setup) Run(ctx context.Context, out io.Writer) error {
 		now, _, err := c.Status(ctx)
 		return err == nil && strings.HasPrefix(now.Broker.Address, "127.0.0.1")
 	}
-	return s.run(ctx, surroundings{thisMachine(), mqtt.Speaks, own}, out)
+	return s.run(ctx, surroundings{thisMachine(), mqtt.Speaks, announcedHere, own}, out)
 }
 
 func (s Setup) run(ctx context.Context, around surroundings, out io.Writer) error {
@@ -227,21 +229,34 @@ func usableMicrophones(l *Listing) []found {
 	return nil
 }
 
-// broker returns the address of the first broker that answers, or None.
+// broker returns the address of the first broker that answers, or None: under
+// the usual names before those that are announced, because addresses change.
 func (a *surroundings) broker(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
+	var (
+		found []string // host:port
+		all   sync.WaitGroup
+	)
+	all.Go(func() { found = a.announced(ctx) })
 	names := brokerNames()
 	answers := make([]bool, len(names))
-	var all sync.WaitGroup
 	for i, name := range names {
 		all.Go(func() { answers[i] = a.speaks(ctx, net.JoinHostPort(name, brokerTCP)) })
 	}
 	all.Wait()
 	for i, name := range names {
-		if answers[i] && !(name == "localhost" && a.own(ctx)) {
+		if answers[i] && name != "localhost" {
 			return "mqtt://" + name
 		}
+	}
+	for _, addr := range found {
+		if a.speaks(ctx, addr) {
+			return brokerURL(addr)
+		}
+	}
+	if answers[len(names)-1] && !a.own(ctx) {
+		return "mqtt://localhost"
 	}
 	return None
 }

@@ -33,7 +33,7 @@ func near(h hardware, own bool, names ...string) surroundings {
 			}
 		}
 		return false
-	}, func(context.Context) bool { return own }}
+	}, func(context.Context) []string { return []string{"192.0.2.9:1883", "192.0.2.7:1884"} }, func(context.Context) bool { return own }}
 }
 
 // setUp runs init and reads what it wrote.
@@ -111,6 +111,16 @@ func TestSetupOfABareMachine(t *testing.T) {
 	}
 	if c, _, _ := setUp(t, Setup{}, near(bare(), false, "localhost")); c.Broker.URL != "mqtt://localhost" {
 		t.Errorf("a broker on this machine: %+v", c.Broker)
+	}
+}
+
+func TestSetupFindsAnnouncedBrokers(t *testing.T) {
+	for _, tt := range []struct{ names, want string }{
+		{"192.0.2.9", "mqtt://192.0.2.9"}, {"mqtt 192.0.2.9", "mqtt://mqtt"}, {"localhost 192.0.2.9", "mqtt://192.0.2.9"}, {"localhost", "mqtt://localhost"}, {"", ""},
+	} {
+		if c, _, _ := setUp(t, Setup{}, near(bare(), false, strings.Fields(tt.names)...)); c.Broker.URL != tt.want {
+			t.Errorf("of %q is chosen %q, want %q", tt.names, c.Broker.URL, tt.want)
+		}
 	}
 }
 
