@@ -79,7 +79,7 @@ func (d *daemon) openPage(c config.Web, terminal func(string)) (*web.Server, err
 		o.TLS, err = web.TLSFromFiles(c.CertFile, c.KeyFile)
 	default:
 		var fingerprint string
-		o.TLS, fingerprint, err = web.SelfMade(stateFile("web.pem"), c.Hosts)
+		o.TLS, fingerprint, err = web.SelfMade(filepath.Join(filepath.Dir(PasswordFile()), "web.pem"), c.Hosts)
 		if err == nil {
 			d.log.Info("the page has a certificate that sensed made; compare this when the browser asks", "sha256", fingerprint)
 		}

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -39,7 +40,7 @@ func TLSFromFiles(cert, key string) (*tls.Config, error) {
 
 // SelfMade uses a certificate of our own, kept in one file with its key. It is
 // made when there is none for these names, or it ends soon. Fingerprint is its
-// SHA-256, for whoever wants to compare. An empty path keeps nothing.
+// SHA-256, for whoever wants to compare.
 func SelfMade(path string, hosts []string) (c *tls.Config, fingerprint string, err error) {
 	all := names(hosts)
 	now := time.Now()
@@ -54,10 +55,11 @@ func SelfMade(path string, hosts []string) (c *tls.Config, fingerprint string, e
 	if err != nil {
 		return nil, "", fmt.Errorf("no certificate can be made for the page: %w", err)
 	}
-	if path != "" {
-		if err := ReplaceFile(path, data, 0o600); err != nil {
-			return nil, "", fmt.Errorf("the certificate of the page cannot be kept: %w", err)
-		}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, "", fmt.Errorf("the certificate of the page cannot be kept: %w", err)
+	}
+	if err := ReplaceFile(path, data, 0o600); err != nil {
+		return nil, "", fmt.Errorf("the certificate of the page cannot be kept: %w", err)
 	}
 	if cert, err = parse(data); err != nil {
 		return nil, "", err
@@ -66,9 +68,6 @@ func SelfMade(path string, hosts []string) (c *tls.Config, fingerprint string, e
 }
 
 func load(path string) (tls.Certificate, error) {
-	if path == "" {
-		return tls.Certificate{}, fs.ErrNotExist
-	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return tls.Certificate{}, err

@@ -16,9 +16,7 @@ import (
 func sealed(t *testing.T) *site {
 	t.Helper()
 	s := serveSite(t, nil)
-	if err := WritePassword(s.password, "correct horse"); err != nil {
-		t.Fatal(err)
-	}
+	s.seal()
 	return s
 }
 
