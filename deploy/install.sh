@@ -64,7 +64,7 @@ install_sensed() {
 	fi
 
 	if systemd_runs; then
-		udevadm control --reload 2>/dev/null && udevadm trigger --subsystem-match=gpio --subsystem-match=spidev --subsystem-match=i2c-dev || true
+		udevadm control --reload 2>/dev/null && udevadm trigger --subsystem-match=gpio --subsystem-match=spidev --subsystem-match=i2c-dev --subsystem-match=dma_heap || true
 		systemctl daemon-reload
 		systemctl enable --quiet sensed.service
 		systemctl restart sensed.service
