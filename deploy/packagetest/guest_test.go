@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
-
 	"sensed/daemon/event"
 	"sensed/daemon/mqtt/mqtttest"
 )
@@ -51,7 +49,7 @@ func TestGuestPackage(t *testing.T) {
 	b.write(first, own, 0o640)
 	b.secret("sensed.mqtt-username", "porch")
 	b.secret("sensed.mqtt-password", "hidden")
-	heard := mqtttest.Listen(t, broker.URL(), "sensed/#", func(o *paho.ClientOptions) { o.SetUsername("porch").SetPassword("hidden") })
+	heard := mqtttest.Listen(t, strings.Replace(broker.URL(), "://", "://porch:hidden@", 1), "sensed/#", nil)
 	b.run("systemctl", "restart", "sensed")
 	b.senses(heard)
 	b.sandboxed()
