@@ -94,7 +94,7 @@ func TestTimelineIsBounded(t *testing.T) {
 	h = NewHub(HubOptions{Cards: 1 << 20, Bytes: 100 << 10})
 	for i := range 300 {
 		h.Event(seen(fmt.Sprint(i), event.Caption, strings.Repeat("x", 900)))
-		h.illustrated(picture{fmt.Sprint(i), grey(320, 240, uint8(i))})
+		h.illustrated(picture{fmt.Sprint(i), grey(64, 48, uint8(i))})
 	}
 	sum := 0
 	for _, c := range h.line.cards {
