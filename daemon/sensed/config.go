@@ -95,9 +95,9 @@ func initCommand() command {
 		args:    "[--config FILE] [FLAGS]",
 		summary: "write a configuration for this machine",
 		about: `
-Looks for cameras, a microphone, an MQTT broker under the usual names of the
-network, the memory of the board and the model that is in use, and writes a file
-with comments. On a terminal it asks about each; --yes, or input from elsewhere,
+Looks for cameras, a microphone, an MQTT broker (under the usual names, and those
+that the network announces by mDNS), the memory of the board and the model that is
+in use, and writes a file with comments. On a terminal it asks about each; --yes, or input from elsewhere,
 takes what is found. Flags answer questions beforehand; none wants none.
 
 A file that exists stays as it is, unless --force is given; it is kept as
