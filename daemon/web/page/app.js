@@ -28,6 +28,8 @@ const links = Object.fromEntries(Object.keys(views).map((v) => [v, h('a', { href
 const rail = h('nav', { class: 'rail', 'aria-label': t.navigation },
   h('div', { class: 'brand' }, name, version), h('ul', null, Object.values(links).map((a) => h('li', null, a))), leave)
 
+links.config.parentElement.hidden = true // until the daemon says that it has a file
+
 let program = '' // that the page came from
 let open = null // the present view: {ended, update}
 let authenticated = false

@@ -8,6 +8,7 @@ export class Store extends EventTarget {
   node = null
   sources = []
   switches = []
+  thrown = 0 // switches that were heard of
   skew = 0 // ms by which the daemon's clock is ahead of ours
 
   now() {
@@ -33,7 +34,9 @@ export class Store extends EventTarget {
 
   // load fetches what the stream only changes.
   async load() {
-    const [sources, switches] = await Promise.all([get('sources'), get('switches')])
+    const thrown = this.thrown
+    let [sources, switches] = await Promise.all([get('sources'), get('switches')])
+    if (thrown !== this.thrown) switches = await get('switches') // one was set meanwhile
     this.sources = sources.sources
     this.switches = switches.switches
     this.emit('sources')
@@ -49,6 +52,7 @@ export class Store extends EventTarget {
       this.put(data)
       return
     } else if (name === 'switch') {
+      this.thrown++
       const i = this.switches.findIndex((s) => s.name === data.name && s.source === data.source)
       if (i >= 0) this.switches[i] = data
       this.emit('switches', data)

@@ -11,7 +11,7 @@ import (
 )
 
 // accessible lets axe-core (https://github.com/dequelabs/axe-core, testdata/axe-core-LICENSE)
-// look at each view, by day and by night, on a screen and on a phone.
+// look at each view, on a screen by day and on a phone by night.
 func accessible(t *testing.T, d *demo) {
 	f, err := os.Open("testdata/axe-core-4.14.1.min.js.gz")
 	if err != nil {
@@ -26,18 +26,19 @@ func accessible(t *testing.T, d *demo) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, width := range []int64{360, 1280} {
-		p := look(t, d.url, width, 800)
+	for _, r := range []struct {
+		width int64
+		dark  bool
+	}{{1280, false}, {360, true}} {
+		p := look(t, d.url, r.width, 800)
+		p.dark(r.dark)
 		if err := chromedp.Do(p.ctx, chromedp.Evaluate[chromedp.Void](string(axe))); err != nil {
 			t.Fatal(err)
 		}
-		for _, dark := range []bool{false, true} {
-			p.dark(dark)
-			for _, v := range views {
-				p.open(v)
-				p.wait("document.querySelector('main').childElementCount > 1 && !document.querySelector('main > .empty')")
-				faults(t, p, fmt.Sprintf("%s, %d wide, dark %t", v, width, dark))
-			}
+		for _, v := range views {
+			p.open(v)
+			p.wait("document.querySelector('main').childElementCount > 1 && !document.querySelector('main > .empty')")
+			faults(t, p, fmt.Sprintf("%s, %d wide, dark %t", v, r.width, r.dark))
 		}
 	}
 }

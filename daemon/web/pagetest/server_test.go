@@ -204,10 +204,11 @@ func TestWordsGrow(t *testing.T) {
 }
 
 // TestThermalColours: the grey picture of a thermal camera is coloured, from dark
-// blue to light yellow, with a scale; motion is shown where it is.
+// blue to light yellow, with a scale; motion is shown where it is, masks are grey.
 func TestThermalColours(t *testing.T) {
 	eye := camera("roof")
 	eye.Thermal = true
+	eye.Masks = []web.Polygon{{{0, 0.8}, {0.3, 0.8}, {0.3, 1}, {0, 1}}}
 	s := perform(t, eye)
 	p := look(t, s.server.URL(), 1000, 800)
 	eval[bool](p, "(localStorage.setItem('sensed.layers', JSON.stringify({ heat: true })), location.reload(), true)")
@@ -239,13 +240,13 @@ func TestThermalColours(t *testing.T) {
 		}
 	}
 	p.wait("document.querySelector('.scale').textContent === '18.5 °C36.0 °C'")
-	alpha := eval[[2]int](p, `(() => {
+	alpha := eval[[3]int](p, `(() => {
 		const c = document.querySelector('.camera .over')
-		const at = (x) => c.getContext('2d').getImageData(x, c.height / 2, 1, 1).data[3]
-		return [at(2), at(c.width - 3)]
+		const at = (x, y) => c.getContext('2d').getImageData(x, y, 1, 1).data[3]
+		return [at(2, c.height / 2), at(c.width - 3, c.height / 2), at(c.width / 10, c.height * 0.9)]
 	})()`)
-	if alpha[0] > 20 || alpha[1] < 100 {
-		t.Errorf("motion is drawn with the strengths %v at the left, where nothing moves, and at the right", alpha)
+	if alpha[0] > 20 || alpha[1] < 100 || alpha[2] < 100 {
+		t.Errorf("what is drawn over it has the strengths %v: at the left, where nothing moves; at the right, where all does; below at the left, which is masked", alpha)
 	}
 }
 
