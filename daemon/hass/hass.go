@@ -199,7 +199,7 @@ func (d Device) Revived(before map[string]string) ([]byte, error) {
 }
 
 func (d Device) ghost(key, platform string) Component {
-	topic := d.Availability[0].Topic // anything will do
+	topic := event.NodeTopic(d.Device.Name, "removed") // on which nobody ever says or hears anything
 	c := Component{Platform: platform, UniqueID: d.prefix + key, Name: key}
 	switch platform {
 	case "image":

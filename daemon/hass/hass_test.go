@@ -144,6 +144,8 @@ func TestRemoved(t *testing.T) {
 	for key, c := range before.Components {
 		if r := revived.Components[key]; r.UniqueID != c.UniqueID || r.Platform != c.Platform {
 			t.Errorf("%s is revived as %+v", key, r)
+		} else if _, stays := now.Components[key]; !stays && r.StateTopic+r.CommandTopic+r.ImageTopic != "sensed/porch/removed" {
+			t.Errorf("%s listens or speaks: %+v", key, r)
 		}
 	}
 	if removed < 15 {
