@@ -97,8 +97,8 @@ func initCommand() command {
 		about: `
 Looks for cameras, a microphone, an MQTT broker (under the usual names, and those
 that the network announces by mDNS), the memory of the board and the model that is
-in use, and writes a file with comments. On a terminal it asks about each; --yes, or input from elsewhere,
-takes what is found. Flags answer questions beforehand; none wants none.
+in use, and writes a file with comments. On a terminal it asks about each; --yes,
+or input from elsewhere, takes what is found. Flags answer questions beforehand; none wants none.
 
 A file that exists stays as it is, unless --force is given; it is kept as
 FILE.old then. The new one appears as a whole or not at all.`,
