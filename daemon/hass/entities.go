@@ -63,8 +63,8 @@ func (b *builder) source(s Source) {
 	b.add(s.Name, "status", "status", Component{
 		Platform: "sensor", DeviceClass: "enum", EntityCategory: diagnostic, Icon: "mdi:connection",
 		Options:    []string{event.OK, event.Absent, event.Lost, event.Failed, event.Ended, event.Stopped, event.Off, event.Muted, event.Private},
-		StateTopic: status, ValueTemplate: "{{ value_json.state }}",
-		Attributes: status, AttributesAs: "{{ {'error': value_json.error | default(none), 'time': value_json.time} | tojson }}",
+		StateTopic: status, ValueTemplate: "{{ value_json.state | default(none) }}",
+		Attributes: status, AttributesAs: "{{ {'error': value_json.error | default(none), 'time': value_json.time | default(none)} | tojson }}",
 	})
 	b.words(s)
 	if s.Camera {

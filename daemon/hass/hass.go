@@ -242,6 +242,7 @@ func (b *builder) add(source, key, name string, c Component) {
 		c.DefaultEntityID = c.Platform + "." + slug
 	}
 	c.QoS = 1
+	c.ValueTemplate, c.AttributesAs = patient(c.ValueTemplate), patient(c.AttributesAs)
 	b.components[id] = c
 }
 
@@ -255,11 +256,17 @@ func (b *builder) of(source string, c Component) Component {
 		{Topic: event.NodeTopic(b.Node, "status")},
 		{
 			Topic:         event.SourceTopic(b.Node, source, string(event.Status)),
-			ValueTemplate: "{{ 'online' if value_json.state in ('" + event.OK + "', '" + event.Ended + "') else 'offline' }}",
+			ValueTemplate: "{{ 'online' if (value_json | default({})).state | default('') in ('" + event.OK + "', '" + event.Ended + "') else 'offline' }}",
 		},
 	}
 	c.Mode = "all"
 	return c
+}
+
+// patient lets a template bear the empty payload with which a topic is taken back,
+// of which Home Assistant makes no value_json.
+func patient(template string) string {
+	return strings.ReplaceAll(template, "value_json", "(value_json | default({}))")
 }
 
 // ident makes an identifier of a name: different ones of different names.
