@@ -85,11 +85,17 @@ func look(t testing.TB, url string, width, height int64) *tab {
 	// again, once.
 	if p.poll("document.querySelector('.rail, .login, .banner') !== null", patience/3) != nil {
 		t.Log("the page is loaded again, because nothing of it came")
-		if err := chromedp.Do(ctx, chromedp.Reload()); err != nil {
-			t.Fatal(err)
-		}
+		p.reload()
 	}
 	return p
+}
+
+// reload loads the page again and returns when it is there.
+func (p *tab) reload() {
+	p.t.Helper()
+	if err := chromedp.Do(p.ctx, chromedp.Reload()); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // open goes to another view of the page.

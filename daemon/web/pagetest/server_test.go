@@ -211,7 +211,8 @@ func TestThermalColours(t *testing.T) {
 	eye.Masks = []web.Polygon{{{0, 0.8}, {0.3, 0.8}, {0.3, 1}, {0, 1}}}
 	s := perform(t, eye)
 	p := look(t, s.server.URL(), 1000, 800)
-	eval[bool](p, "(localStorage.setItem('sensed.layers', JSON.stringify({ heat: true })), location.reload(), true)")
+	eval[bool](p, "(localStorage.setItem('sensed.layers', JSON.stringify({ heat: true })), true)")
+	p.reload()
 	p.wait("document.querySelector('.camera')")
 	const ends = `(() => {
 		const c = document.querySelector('.camera .picture')
