@@ -43,7 +43,6 @@ enum { AHEAD = 8192 };
 // sees what was missed.
 INLINE void ahead(struct tile w, size_t block, const size_t bytes) {
   if (!w.packed) return;
-#pragma GCC unroll 64
   for (size_t i = 0; i < bytes * TILE; i += 64) __builtin_prefetch(w.row[0] + block * TILE + AHEAD + i, 0, 1);
 }
 
