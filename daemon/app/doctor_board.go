@@ -239,6 +239,14 @@ func (e *examination) time(context.Context) {
 	}
 }
 
+// fetch says how to get a model that is of use.
+func (e *examination) fetch() string {
+	if e.config != nil && e.config.Model.Name != "" {
+		return "sensed model pull e2b, and start sensed anew"
+	}
+	return "sensed model pull e2b, and \"model: current\" in the configuration"
+}
+
 // model opens the one that is configured.
 func (e *examination) model(context.Context) {
 	m := Model{}
@@ -246,7 +254,7 @@ func (e *examination) model(context.Context) {
 		m = configured(e.config)
 	}
 	if m.Bundled() {
-		e.warn("model", "the demonstration model, which knows drawings only", "sensed model pull e2b, and \"model: current\" in the configuration")
+		e.warn("model", "the demonstration model, which knows drawings only", e.fetch())
 		return
 	}
 	m.Packed = "off"

@@ -44,16 +44,20 @@ func modelError(err error) error {
 	return err
 }
 
-// fromStore fills in the files of a model that a configuration names.
+// fromStore fills in the files of a model that a configuration names. A board on
+// which none was pulled yet keeps the demonstration model; a folder of the
+// owner's own must have one: it may be a disk that is not mounted.
 func fromStore(c *config.Config) error {
 	if c.Model.Name == "" {
 		return nil
 	}
-	dir := c.Model.Folder
-	if dir == "" {
-		dir = ModelFolder()
+	store := modelstore.NewStore(c.Model.Folder)
+	if c.Model.Folder == "" {
+		store = modelstore.NewStore(ModelFolder())
+		if _, err := store.Current(); c.Model.Name == modelstore.Current && errors.Is(err, modelstore.ErrAbsent) {
+			return nil
+		}
 	}
-	store := modelstore.NewStore(dir)
 	m, err := store.Find(c.Model.Name)
 	if err != nil {
 		class := ClassOf(modelError(err))

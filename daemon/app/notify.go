@@ -83,6 +83,9 @@ func statusLine(s health.Snapshot) string {
 		broker = fmt.Sprintf("broker absent, %d events wait", s.Outbox.Messages)
 	}
 	parts := []string{broker}
+	if s.Model.File == "" {
+		parts = append(parts, "demonstration model")
+	}
 	for _, src := range s.Sources {
 		state := src.State
 		if state != event.OK && src.Why != "" {

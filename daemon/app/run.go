@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,6 +136,9 @@ func Run(ctx context.Context, o RunOptions) error {
 	engine, err := model.open(log.Logger)
 	if err != nil {
 		return err
+	}
+	if model.Bundled() {
+		log.Warn("the demonstration model answers, which knows drawings only; fetch one with sensed model pull e2b, and start sensed anew", "model", cmp.Or(c.Model.Name, None))
 	}
 	defer release(engine, log.Logger)
 	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, program: o.Program, requests: make(chan *reload), up: make(chan struct{})}

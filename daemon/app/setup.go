@@ -30,7 +30,7 @@ type Setup struct {
 	Broker       string   // address; "none": the broker inside sensed
 	Username     string
 	PasswordFile string
-	Model        string // name of one in the store; "none": the demonstration model
+	Model        string // name of one in the store; "": the one in use; "none": the demonstration model
 	Force        bool   // an existing file is replaced, and kept beside as FILE.old
 	In           io.Reader
 	Ask          bool   // In is somebody who answers
@@ -167,10 +167,10 @@ func (s *Setup) decide(ctx context.Context, around surroundings, out io.Writer) 
 	d.memory = int64(health.NewBoard(os.DirFS(root)).Memory().Total)
 	d.model = s.Model
 	if d.model == "" {
-		if _, err := modelstore.NewStore(ModelFolder()).Current(); err == nil {
-			d.model = "current"
-		}
+		d.model = modelstore.Current
 	}
+	_, err = modelstore.NewStore(ModelFolder()).Find(d.model)
+	d.absent = err != nil
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func sourcesOf(c *config.Config) (out []string) {
 
 func TestSetupFindsWhatIsThere(t *testing.T) {
 	c, text, said := setUp(t, Setup{Node: "porch", Root: boardOf(t, "3884000")}, near(full(), false, "mosquitto", "homeassistant.local"))
-	if c.Node != "porch" || c.Broker.URL != "mqtt://homeassistant.local" || c.Model.Name != "" {
+	if c.Node != "porch" || c.Broker.URL != "mqtt://homeassistant.local" || c.Model.Name != "current" {
 		t.Errorf("%+v", c)
 	}
 	got := strings.Join(sourcesOf(c), "\n")
@@ -95,7 +95,7 @@ func TestSetupFitsTheBoard(t *testing.T) {
 		tokens int
 	}{
 		"1900000": {"Gemma 4 needs more memory than the 1.9 GB of this board", 70}, "7900000": {"sensed model pull e2b", 140},
-		"16300000": {"sensed model pull e4b", 280}, "": {"# model: current", 70},
+		"16300000": {"sensed model pull e4b", 280}, "": {"For real pictures: sensed model pull e2b\nmodel: current\n", 70},
 	} {
 		c, text, _ := setUp(t, Setup{Cameras: []string{"scene:"}, Root: boardOf(t, memory)}, near(bare(), false))
 		if !strings.Contains(text, want.words) || c.Sources[0].Tasks[0].ImageTokens != want.tokens {

@@ -16,7 +16,8 @@ type decision struct {
 	node, broker           string
 	username, passwordFile string
 	cameras, microphones   []string
-	model                  string // name in the store; "" and None: the demonstration model
+	model                  string // name in the store, or None: the demonstration model
+	absent                 bool   // there is no such model yet
 	memory                 int64  // of the board in bytes; 0: unknown
 }
 
@@ -58,13 +59,16 @@ func (d *decision) brokerWords() string {
 }
 
 func (d *decision) modelWords() string {
-	if d.bundled() {
+	if d.demonstrates() {
 		return "the demonstration model"
 	}
 	return "model " + d.model
 }
 
-func (d *decision) bundled() bool { return d.model == "" || d.model == None }
+// demonstrates tells whether the demonstration model answers for now.
+func (d *decision) demonstrates() bool {
+	return d.model == None || d.model == modelstore.Current && d.absent
+}
 
 // next says what remains to be done.
 func (d *decision) next(path string) string {
@@ -74,8 +78,12 @@ func (d *decision) next(path string) string {
 	if d.passwordFile != "" {
 		step("put the password of %s into %s, and chmod 640 it", d.username, d.passwordFile)
 	}
-	if k := d.suits(); d.bundled() && k != nil {
-		step("sensed model pull %s    (%s), and \"model: current\" in the file", k.Name, modelstore.Size(k.Download))
+	switch k := d.suits(); {
+	case d.model == None:
+	case d.demonstrates() && k != nil:
+		step("sensed model pull %s    (%s); until then the demonstration model answers", k.Name, modelstore.Size(k.Download))
+	case d.absent && !d.demonstrates():
+		step("sensed model pull: there is no model %s yet", d.model)
 	}
 	step("sensed doctor --config %s", path)
 	step("sensed run --config %s    or, for the service: systemctl restart sensed", path)
@@ -119,19 +127,23 @@ func (d *decision) text() string {
 }
 
 func (d *decision) modelText(p func(string, ...any)) {
-	if !d.bundled() {
-		p("# current is the one that sensed model use chose.\nmodel: %s\n\n", quoted(d.model))
+	if d.model == None {
+		p("# The small demonstration model inside sensed answers, which has only ever seen\n# drawings.\n# model: current   # after sensed model pull e2b\n\n")
 		return
 	}
-	p("# Without a model, the small demonstration model inside sensed answers; it has only\n# ever seen drawings.")
-	switch k := d.suits(); {
-	case k != nil:
-		p(" This board has the memory for Gemma 4: sensed model pull %s, and\n# model: current\n\n", k.Name)
-	case d.memory > 0:
-		p(" Gemma 4 needs more memory than the %s of this board.\n\n", modelstore.Size(d.memory))
-	default:
-		p("\n# model: current   # after sensed model pull e2b\n\n")
+	p("# current is the one that sensed model pull fetched first, or sensed model use chose.\n")
+	if d.demonstrates() {
+		p("# Until then the small demonstration model inside sensed answers, which has only ever\n# seen drawings. ")
+		switch k := d.suits(); {
+		case k != nil:
+			p("This board has the memory for Gemma 4: sensed model pull %s\n", k.Name)
+		case d.memory > 0:
+			p("Gemma 4 needs more memory than the %s of this board.\n", modelstore.Size(d.memory))
+		default:
+			p("For real pictures: sensed model pull e2b\n")
+		}
 	}
+	p("model: %s\n\n", quoted(d.model))
 }
 
 // numbered is camera, camera2, camera3 and so on.

@@ -15,7 +15,7 @@ import (
 func StatusView(s health.Snapshot, width int, color bool) string {
 	v := &view{width: width, color: color}
 	v.line("", "%s  sensed %s  up %s", s.Node, s.Program, upTime(s.Uptime))
-	v.line("", "model   %s", strings.Join(modelWords(s.Model), ", "))
+	v.line(warnIf(s.Model.File == ""), "model   %s", strings.Join(modelWords(s.Model), ", "))
 	v.line("", "speed   %s", speedWords(s.Speed))
 	v.line(warnIf(hot(s.Board)), "board   %s", strings.Join(boardWords(s), ", "))
 	v.line(warnIf(s.Load.Level != health.Normal), "load    %s", because(s.Load.Name, s.Load.Why))
@@ -107,7 +107,7 @@ func modelWords(m health.Model) []string {
 		out[0] += " " + m.Quant
 	}
 	if m.File == "" {
-		out = append(out, "inside the program")
+		out = append(out, "inside the program: a demonstration, which knows drawings only")
 	} else {
 		out = append(out, m.File)
 	}

@@ -26,7 +26,7 @@ func docs() map[string]Doc {
 		"outbox.megabytes": {About: "Size at most, 1 to 4096; the oldest announcements go first, then the oldest words. Without it: 64."},
 		"outbox.age":       {About: "Older events are dropped; 1m to 2160h. Without it: 168h."},
 
-		"model":           {About: "Which model answers: the name of one that sensed model pull fetched, current for the one that sensed model use chose, or its files. Without it: the small demonstration model inside sensed."},
+		"model":           {About: "Which model answers: the name of one that sensed model pull fetched, current for the one that sensed model use chose, or its files. Without it, and with current while none was pulled: the small demonstration model inside sensed."},
 		"model.name":      {About: "Name of a model that was pulled, or current."},
 		"model.folder":    {About: "Where such models are. Without it: /var/lib/sensed/models for the service."},
 		"model.text":      {About: "GGUF file of the decoder."},

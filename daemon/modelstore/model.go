@@ -43,9 +43,11 @@ type File struct {
 	ETag   string `json:"etag,omitempty"` // the server's name for the content, while no hash is known
 }
 
+// Current stands for the model in use, and is the name of the link to it.
+const Current = "current"
+
 const (
 	manifestName = "model.json"
-	current      = "current" // the link to the model in use
 	partSuffix   = ".part"
 	packedSuffix = ".packed" // the engine's copy of the weights
 	maxManifest  = 64 << 10  // bytes
@@ -59,7 +61,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 // CheckName tells what is wrong with the name of a model.
 func CheckName(name string) error {
 	switch {
-	case name == current:
+	case name == Current:
 		return fmt.Errorf("%q stands for the model in use and cannot be the name of one", name)
 	case !nameForm.MatchString(name):
 		return fmt.Errorf("%q cannot be the name of a model: write letters, digits, dots and dashes, 64 at most", name)

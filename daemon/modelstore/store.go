@@ -104,7 +104,7 @@ func (s *Store) manifest(name string) string { return filepath.Join(s.dir, name,
 // Find returns a complete model by its name; "current" is the one in use. The
 // files are there with their sizes; their content is not looked at.
 func (s *Store) Find(name string) (*Model, error) {
-	if name == current {
+	if name == Current {
 		var err error
 		if name, err = s.Current(); err != nil {
 			return nil, err
@@ -141,7 +141,7 @@ func Recorded(path string) (sha256 string, ok bool) {
 
 // Current returns the name of the model in use.
 func (s *Store) Current() (string, error) {
-	name, err := os.Readlink(filepath.Join(s.dir, current))
+	name, err := os.Readlink(filepath.Join(s.dir, Current))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", fmt.Errorf("%w: none is in use in %s; choose one with sensed model use NAME", ErrAbsent, s.dir)
@@ -156,10 +156,10 @@ func (s *Store) Use(name string) error {
 	if _, err := s.Find(name); err != nil {
 		return err
 	}
-	if name == current {
+	if name == Current {
 		return nil
 	}
-	link := filepath.Join(s.dir, current)
+	link := filepath.Join(s.dir, Current)
 	draft := link + ".new"
 	err := os.Remove(draft) // of a process that was killed
 	if errors.Is(err, fs.ErrNotExist) {
@@ -193,7 +193,7 @@ func (s *Store) Remove(name string, force bool, caches ...string) (freed int64, 
 		if !force {
 			return 0, fmt.Errorf("%s is the model in use; choose another with sensed model use, or remove it all the same with --force", name)
 		}
-		if err := os.Remove(filepath.Join(s.dir, current)); err != nil {
+		if err := os.Remove(filepath.Join(s.dir, Current)); err != nil {
 			return 0, err
 		}
 	}

@@ -59,17 +59,28 @@ func TestModelsFromPullToRemove(t *testing.T) {
 	does(1, "no model in", "verify")
 	does(1, "none is in use", "verify", "current")
 	config := file(t, "sensed.yaml", "model: current\n")
-	if code, _, notes := call(t, "", "run", "--check", "--config", config); code != 4 || !strings.Contains(notes, ":1:8: model.name: there is no such model: none is in use") {
-		t.Errorf("exit code %d: %s", code, notes)
+	checks := func(config string, code int, words string) {
+		t.Helper()
+		if got, out, notes := call(t, "", "run", "--check", "--config", config); got != code || !strings.Contains(out+notes, words) {
+			t.Errorf("%s: exit code %d, want %d and %q\n%s%s", config, got, code, words, out, notes)
+		}
 	}
+	checks(config, 0, "is right") // the demonstration model
+	checks(file(t, "disk.yaml", "model: {name: current, folder: models}\n"), 4, ":1:15: model.name: there is no such model: none is in use")
+	checks(file(t, "named.yaml", "model: tiny\n"), 4, "tiny is not in")
 	does(0, "tiny is the model in use", "pull", "o/tiny")
 	does(0, "tiny is there already", "pull", "o/tiny")
 	does(0, "In use is tiny still", "pull", "o/tiny", "--as", "second")
 	does(0, "* tiny ", "list")
 	does(0, "second is as it came", "verify")
 	does(0, "", "use", "second")
-	if code, out, notes := call(t, "", "run", "--check", "--config", config); code != 0 || !strings.Contains(out, "is right") {
-		t.Errorf("exit code %d: %s", code, notes)
+	checks(config, 0, "is right")
+	if err := os.Rename(filepath.Join(state, "models", "second"), filepath.Join(state, "second")); err != nil {
+		t.Fatal(err)
+	}
+	checks(config, 4, "second is not in") // no reason to answer with another one
+	if err := os.Rename(filepath.Join(state, "second"), filepath.Join(state, "models", "second")); err != nil {
+		t.Fatal(err)
 	}
 	if code, out, notes := call(t, "", "infer", "--model", "current", "--image", sample(t, "samples/scene1.png")); code != 0 || out == "" {
 		t.Errorf("exit code %d: %s", code, notes)

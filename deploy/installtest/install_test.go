@@ -173,7 +173,7 @@ func TestFirstConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Sources) != 2 {
-		t.Errorf("%d sources", len(c.Sources))
+	if len(c.Sources) != 2 || c.Model.Name != "current" {
+		t.Errorf("%d sources, model %q", len(c.Sources), c.Model.Name)
 	}
 }

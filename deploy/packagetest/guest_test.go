@@ -39,8 +39,14 @@ func TestGuestPackage(t *testing.T) {
 	} {
 		b.want(path, b.run("stat", "-c", "%a %U:%G", path), mode)
 	}
-	if said := b.run("sensed", "status", "--once"); !strings.Contains(said, "camera") {
+	if said := b.run("sensed", "status", "--once"); !strings.Contains(said, "camera") || !strings.Contains(said, "a demonstration") {
 		t.Errorf("sensed status says:\n%s", said)
+	}
+	if said := b.show("StatusText"); !strings.Contains(said, "demonstration model") {
+		t.Errorf("systemctl status says: %s", said)
+	}
+	if said := b.run("journalctl", "--no-pager", "--output=cat", "--unit=sensed"); !strings.Contains(said, "sensed model pull") {
+		t.Errorf("the journal does not say how to get a model:\n%s", said)
 	}
 
 	// A configuration of the owner's own outlives everything but a purge.
