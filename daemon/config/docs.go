@@ -28,7 +28,7 @@ func docs() map[string]Doc {
 
 		"model":           {About: "Which model answers: the name of one that sensed model pull fetched, current for the one that sensed model use chose, or its files. Without it, and with current while none was pulled: the small demonstration model inside sensed."},
 		"model.name":      {About: "Name of a model that was pulled, or current."},
-		"model.folder":    {About: "Where such models are. Without it: /var/lib/sensed/models for the service."},
+		"model.folder":    {About: "Where such models are; then current must be there, too. Without it: /var/lib/sensed/models for the service."},
 		"model.text":      {About: "GGUF file of the decoder."},
 		"model.projector": {About: "GGUF file of the encoders of pictures and sound (mmproj)."},
 		"model.drafter":   {About: "GGUF file (gemma4-assistant) that guesses ahead; it changes no greedy answer."},
