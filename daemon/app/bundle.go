@@ -64,10 +64,7 @@ func (e *examination) bundle(ctx context.Context) error {
 	if err := z.Close(); err != nil {
 		return err
 	}
-	if err := writeFile(e.Bundle, b.Bytes(), e.Force); err != nil {
-		return err
-	}
-	return os.Chmod(e.Bundle, 0o600)
+	return writeFile(e.Bundle, b.Bytes(), 0o600, e.Force)
 }
 
 func indented(v any) string {

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"sensed/daemon/atomicfile"
 	"sensed/daemon/config"
 	"sensed/devices"
 	"sensed/devices/replay"
@@ -77,7 +78,7 @@ func (c Capture) Run(ctx context.Context, out, notes io.Writer, log *slog.Logger
 		_, err := out.Write(data.Bytes())
 		return err
 	}
-	if err := writeFile(c.Output, data.Bytes(), c.Force); err != nil {
+	if err := writeFile(c.Output, data.Bytes(), atomicfile.Umask, c.Force); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(notes, "%s: %s, %d bytes\n", c.Output, about, data.Len())

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sensed/daemon/atomicfile"
 	"sensed/daemon/config"
 	"sensed/daemon/web"
 )
@@ -212,5 +213,5 @@ func writeLike(path string, data []byte, like string) error {
 	if err != nil {
 		return err
 	}
-	return web.ReplaceFile(path, data, info.Mode().Perm())
+	return atomicfile.Write(path, data, info.Mode().Perm())
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sync"
 
+	"sensed/daemon/atomicfile"
 	"sensed/daemon/command"
 	"sensed/daemon/config"
 	"sensed/daemon/event"
@@ -145,7 +146,7 @@ func (k *keeper) set(r retained) {
 	}
 	data, err := json.MarshalIndent(r, "", "\t")
 	if err == nil {
-		err = writeFile(k.path, append(data, '\n'), true)
+		err = atomicfile.Write(k.path, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		k.log.Warn("what brokers keep cannot be noted; after a change of the configuration some of it may stay there", "file", k.path, "err", err)

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"sensed/daemon/atomicfile"
 	"sensed/daemon/config"
 	"sensed/daemon/health"
 	"sensed/daemon/modelstore"
@@ -90,10 +91,11 @@ func (s Setup) run(ctx context.Context, around surroundings, out io.Writer) erro
 			return err
 		}
 	}
-	if err := writeFile(s.Path, []byte(text), s.Force); err != nil {
+	mode, err := configMode(s.Path)
+	if err != nil {
 		return err
 	}
-	if err := likeItsFolder(s.Path); err != nil {
+	if err := writeFile(s.Path, []byte(text), mode, s.Force); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%s is written: node %s, %d cameras, %d microphones, %s, %s.\n%s", s.Path, d.node, len(d.cameras), len(d.microphones), d.brokerWords(), d.modelWords(), d.next(s.Path))
@@ -112,17 +114,17 @@ func keepOld(path string) error {
 	return nil
 }
 
-// likeItsFolder gives a file that root wrote the group of its folder, so that
-// the service may read it.
-func likeItsFolder(path string) error {
+// configMode is the mode of a new configuration: in a folder of the service
+// only its group may read what root writes.
+func configMode(path string) (fs.FileMode, error) {
 	if os.Geteuid() != 0 {
-		return nil
+		return atomicfile.Umask, nil
 	}
 	group, err := groupOf(filepath.Dir(path))
 	if err != nil || group == 0 {
-		return err
+		return atomicfile.Umask, err
 	}
-	return errors.Join(os.Chown(path, -1, group), os.Chmod(path, 0o640))
+	return 0o640, nil
 }
 
 // found is a source with what it is.

@@ -10,11 +10,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"sensed/daemon/atomicfile"
 	"sensed/daemon/event"
 )
 
@@ -166,45 +166,9 @@ func (s *Store) write() {
 	}
 	data, err := json.MarshalIndent(state{event.Version, s.Saved()}, "", "\t")
 	if err == nil {
-		err = replace(s.path, append(data, '\n'))
+		err = atomicfile.Write(s.path, append(data, '\n'), 0o600)
 	}
 	if err != nil {
 		s.log.Error("how the switches stand cannot be kept; after a restart they stand as before", "file", s.path, "err", err)
 	}
-}
-
-// replace puts a new file in the place of another, so that after a power cut one
-// of the two is there.
-func replace(path string, data []byte) (err error) {
-	folder := filepath.Dir(path)
-	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	inPlace := false
-	defer func() {
-		if !inPlace {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	inPlace = true
-	d, err := os.Open(folder)
-	if err != nil {
-		return nil // the file is in its place
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("the folder cannot be synchronised: %w", err)
-	}
-	return nil
 }

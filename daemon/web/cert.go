@@ -18,6 +18,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"sensed/daemon/atomicfile"
 )
 
 const (
@@ -58,7 +60,7 @@ func SelfMade(path string, hosts []string) (c *tls.Config, fingerprint string, e
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, "", fmt.Errorf("the certificate of the page cannot be kept: %w", err)
 	}
-	if err := ReplaceFile(path, data, 0o600); err != nil {
+	if err := atomicfile.Write(path, data, 0o600); err != nil {
 		return nil, "", fmt.Errorf("the certificate of the page cannot be kept: %w", err)
 	}
 	if cert, err = parse(data); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/argon2"
+
+	"sensed/daemon/atomicfile"
 )
 
 // Cost of argon2id as OWASP recommends it for small machines (Password Storage
@@ -82,7 +84,7 @@ func WritePassword(path, password string) (err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("the folder of the password file cannot be made: %w", err)
 	}
-	if err := ReplaceFile(path, []byte(h.String()+"\n"), 0o600); err != nil {
+	if err := atomicfile.Write(path, []byte(h.String()+"\n"), 0o600); err != nil {
 		return fmt.Errorf("the password cannot be kept: %w", err)
 	}
 	return nil

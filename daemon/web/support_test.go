@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sensed/daemon/atomicfile"
 	"sensed/daemon/command"
 	"sensed/daemon/event"
 	"sensed/daemon/health"
@@ -175,7 +176,7 @@ func (s *site) seal() {
 	s.t.Helper()
 	h := passwordHash{memory: 64, passes: 1, lanes: 1, salt: []byte("0123456789abcdef")}
 	h.key = h.derive("correct horse")
-	if err := ReplaceFile(s.password, []byte(h.String()+"\n"), 0o600); err != nil {
+	if err := atomicfile.Write(s.password, []byte(h.String()+"\n"), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 }
