@@ -203,7 +203,7 @@ func newDemo(c *config.Config, o DemoOptions, engine *understand.Engine, log *sl
 	d.model = health.Model{Name: engine.Model(), Kernels: Kernels()}
 	d.store = command.OpenStore("", log)
 	d.center = command.NewCenter(d)
-	d.hub = newHub(c, d.log)
+	d.hub, _ = newHub(c, d.log) // which keeps nothing
 	return d
 }
 

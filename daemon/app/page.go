@@ -49,12 +49,18 @@ func passwordFile(w config.Web) string {
 	return PasswordFile()
 }
 
-// newHub is what the page is told; nil: there is no page.
-func newHub(c *config.Config, log *Log) *web.Hub {
+// newHub is what the page is told; nil: there is no page. close is to be called
+// when nobody tells it anything any more.
+func newHub(c *config.Config, log *Log) (hub *web.Hub, close func()) {
+	close = func() {}
 	if c.Web.Listen == config.WebOff {
-		return nil
+		return nil, close
 	}
-	return web.NewHub(web.HubOptions{Cards: c.Web.Cards, Bytes: c.Web.Megabytes << 20, Log: log.Logger})
+	o := web.HubOptions{Cards: c.Web.Cards, Bytes: c.Web.Megabytes << 20, Pictures: c.Web.Timeline.Keep == config.KeepPictures, Log: log.Logger}
+	if a := openArchive(c.Web, log.Logger); a != nil {
+		o.Archive, close = a, a.close
+	}
+	return web.NewHub(o), close
 }
 
 // openPage serves the page that a configuration asks for. Without it the daemon

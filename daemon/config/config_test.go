@@ -58,7 +58,7 @@ func TestSampleIsComplete(t *testing.T) {
 		},
 		LED:    LED{Pin: "GPIO27", Microphone: "GPIO23", Camera: "GPIO24"},
 		Outbox: Outbox{Path: "/var/lib/sensed/outbox", Megabytes: 64, Age: 168 * time.Hour},
-		Web:    Web{Listen: "127.0.0.1:8420", TLS: "auto", Cards: 2000, Megabytes: 32},
+		Web:    Web{Listen: "127.0.0.1:8420", TLS: "auto", Cards: 2000, Megabytes: 32, Timeline: Timeline{Keep: KeepNothing, Age: 168 * time.Hour}},
 		Health: Health{Every: time.Minute}, Unchanged: "skip",
 		HomeAssistant: HomeAssistant{Discovery: true, Prefix: "homeassistant", Birth: "homeassistant/status"},
 		Log:           Log{Level: "info", Format: "auto"},

@@ -17,7 +17,7 @@ const maxPassword = 4096 // bytes of a password file
 // resolve makes the relative paths of the file start at its folder.
 func (c *Config) resolve(folder string) {
 	for _, p := range []*string{&c.Broker.PasswordFile, &c.Broker.CAFile, &c.Broker.CertFile, &c.Broker.KeyFile,
-		&c.Web.CertFile, &c.Web.KeyFile, &c.Web.PasswordFile,
+		&c.Web.CertFile, &c.Web.KeyFile, &c.Web.PasswordFile, &c.Web.Timeline.Path,
 		&c.Health.Socket, &c.Model.Folder, &c.Model.Text, &c.Model.Projector, &c.Model.Drafter, &c.Model.Profile, &c.Outbox.Path} {
 		*p = resolvePath(*p, folder)
 	}

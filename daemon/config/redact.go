@@ -107,7 +107,7 @@ func (r *redactor) value(k Key, n ast.Node) string {
 func harmless(path string) bool {
 	return slices.Contains([]string{"node", "broker.listen", "model", "model.name", "model.packed", "sources[].name", "sources[].tasks[].name",
 		"triggers[].pin", "triggers[].starts[]", "switches[].pin", "switches[].sources[]", "led.pin", "led.microphone", "led.camera",
-		"health.metrics", "health.socket", "outbox.path", "web.listen"}, path)
+		"health.metrics", "health.socket", "outbox.path", "web.listen", "web.timeline.path"}, path)
 }
 
 var harmlessForm = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{1,64}$`)

@@ -23,15 +23,31 @@ type Web struct {
 	CertFile, KeyFile string
 	// PasswordFile holds the hash of the password; empty: in the service's folder.
 	PasswordFile string
-	// The bounds of the timeline, which is kept in memory.
+	// The bounds of the timeline, which is in memory.
 	Cards, Megabytes int
 }
+	Timeline         Timeline
 
 // WebOff as Web.Listen: there is no page.
+// Timeline says what of it is also kept on disk.
+type Timeline struct {
+	Keep string        // one of the Keep constants
+	Path string        // of the folder; empty: in the service's folder
+	Age  time.Duration // older things are dropped
+}
+
+// What of the timeline is kept on disk. The words come with all that is known
+// beside them, but for the picture.
+const (
+	KeepNothing  = "nothing"
+	KeepWords    = "words"
+	KeepPictures = "pictures" // small ones, and the words
+)
+
 const WebOff = "off"
 
 func defaultWeb() Web {
-	return Web{Listen: "127.0.0.1:8420", TLS: "auto", Cards: 2000, Megabytes: 32}
+	return Web{Listen: "127.0.0.1:8420", TLS: "auto", Cards: 2000, Megabytes: 32, Timeline: Timeline{Keep: KeepNothing, Age: 7 * 24 * time.Hour}}
 }
 
 func (r *reader) web(n ast.Node, path string, w *Web) {
@@ -50,6 +66,13 @@ func (r *reader) web(n ast.Node, path string, w *Web) {
 		{"cards", r.whole(&w.Cards)},
 		{"megabytes", r.whole(&w.Megabytes)},
 	})
+		{"timeline", func(n ast.Node, path string) {
+			r.mapping(n, path, []field{
+				{"keep", r.text(&w.Timeline.Keep)},
+				{"path", r.text(&w.Timeline.Path)},
+				{"age", r.duration(&w.Timeline.Age)},
+			})
+		}},
 }
 
 func (k *checker) web() {
@@ -82,6 +105,10 @@ func (k *checker) web() {
 	k.within("web.cards", w.Cards, 10, 100000)
 	k.within("web.megabytes", w.Megabytes, 1, 1024)
 }
+	k.oneOf("web.timeline.keep", w.Timeline.Keep, KeepNothing, KeepWords, KeepPictures)
+	if a := w.Timeline.Age; a < time.Minute || a > 90*24*time.Hour {
+		k.wrong("web.timeline.age", fmt.Sprintf("%v is out of bounds", a), "write a time from 1m to 2160h")
+	}
 
 // pathLetters may stand in the prefix of the page.
 const pathLetters = "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"

@@ -36,7 +36,7 @@ func (b *Outbox) adopt() error {
 	b.adopted = true
 	b.sweep()
 	if n := b.counts.Restored; n > 0 {
-		b.log.Info("messages of earlier wait in the outbox", "folder", b.opts.Dir, "waiting", n)
+		b.log.Info("messages of earlier are in the "+b.opts.Name, "folder", b.opts.Dir, "waiting", n)
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ func (b *Outbox) readSegment(c *chain, base uint64) {
 	s := &segment{base: base}
 	content, err := b.folder.read(s.name())
 	if err != nil {
-		b.log.Warn("a part of the outbox cannot be read and is left alone", "err", err)
+		b.log.Warn("a part of the "+b.opts.Name+" cannot be read and is left alone", "err", err)
 		c.spare = max(c.spare, base+maxSegmentFile/recordHead)
 		return
 	}
@@ -96,14 +96,14 @@ func (b *Outbox) damaged(content []byte, s *segment, d span) {
 	piece := content[d.off:][:d.size]
 	if d.off+d.size == len(content) {
 		b.counts.TornCut += int64(d.size)
-		b.log.Warn("the end of a file of the outbox was torn and is cut; a power cut does that", "file", s.name(), "bytes", d.size)
+		b.log.Warn("the end of a file of the "+b.opts.Name+" was torn and is cut; a power cut does that", "file", s.name(), "bytes", d.size)
 		return
 	}
 	b.counts.BadBytes += int64(d.size)
 	if h, ok := parseHead(piece, s.base); ok && h.kind == kindMessage {
 		b.dropped(h.priority, Damaged)
 	}
-	b.log.Warn("a file of the outbox has bytes that are no message; they are skipped", "file", s.name(), "offset", d.off, "bytes", d.size)
+	b.log.Warn("a file of the "+b.opts.Name+" has bytes that are no message; they are skipped", "file", s.name(), "offset", d.off, "bytes", d.size)
 	b.keepBad(fmt.Sprintf("%s.%d", s.name(), d.off), piece)
 }
 

@@ -136,7 +136,7 @@ func (b *Outbox) discard(s *segment) {
 	// What cannot be removed is removed after the next start; every number in
 	// it is acknowledged or dropped.
 	if err := b.folder.remove(s.name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		b.log.Debug("a part of the outbox that is done could not be removed", "err", err)
+		b.log.Debug("a part of the "+b.opts.Name+" that is done could not be removed", "err", err)
 	}
 }
 
@@ -194,7 +194,7 @@ func (b *Outbox) bury(s *segment, i int) {
 	}
 	if b.full && b.len() == 0 {
 		b.full = false
-		b.log.Warn("the outbox is empty again; messages were lost while it was full", "dropped", b.totalDropped())
+		b.log.Warn("the "+b.opts.Name+" is empty again; messages were lost while it was full", "dropped", b.totalDropped())
 	}
 }
 
@@ -206,9 +206,9 @@ func (b *Outbox) giveUp(s *segment, i int, why Reason) {
 
 func (b *Outbox) dropped(p Priority, why Reason) {
 	b.drops[p.index()][slices.Index(reasons(), why)]++
-	if !b.full && (why == Full || why == Expired) {
+	if !b.full && !b.opts.Ring && (why == Full || why == Expired) {
 		b.full = true
-		b.log.Warn("the outbox is full or its messages are too old; the oldest announcements are dropped first, then the oldest of the others",
+		b.log.Warn("the "+b.opts.Name+" is full or its messages are too old; the oldest announcements are dropped first, then the oldest of the others",
 			"why", string(why), "waiting", b.len())
 	}
 }

@@ -159,8 +159,8 @@ func (b *Outbox) explain(err error) string {
 	case errors.Is(err, syscall.EIO):
 		why = "cannot be used: the disk fails"
 	}
-	return fmt.Sprintf("the outbox folder %s %s; meanwhile messages wait in memory (%d MB at most) and would not survive a restart",
-		b.opts.Dir, why, (b.opts.MaxMemory+1<<19)>>20)
+	return fmt.Sprintf("the folder of the %s, %s, %s; meanwhile messages wait in memory (%d MB at most) and would not survive a restart",
+		b.opts.Name, b.opts.Dir, why, (b.opts.MaxMemory+1<<19)>>20)
 }
 
 // recover tries to leave the memory for the disk.
@@ -171,7 +171,7 @@ func (b *Outbox) recover() {
 	}
 	if b.problem != "" {
 		b.problem = ""
-		b.log.Warn("the outbox is on disk again", "folder", b.opts.Dir, "waiting", b.len())
+		b.log.Warn("the "+b.opts.Name+" is on disk again", "folder", b.opts.Dir, "waiting", b.len())
 		b.wakeKeeper() // the folder wants its fsync
 	}
 }

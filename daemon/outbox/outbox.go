@@ -30,6 +30,9 @@ type Options struct {
 	MaxMemory int64         // in memory, while the disk cannot be used; [DefaultMemory]
 	MaxAge    time.Duration // [DefaultAge]
 
+	Name string // in messages to people; "outbox"
+	Ring bool   // that the oldest go when room runs out is how it is meant, and not logged
+
 	SyncEvery  time.Duration // how long a message may wait for its fsync; 1 s
 	RetryEvery time.Duration // how often a disk that failed is tried again; 30 s
 	Log        *slog.Logger
@@ -112,6 +115,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxAge == 0 {
 		o.MaxAge = DefaultAge
+	}
+	if o.Name == "" {
+		o.Name = "outbox"
 	}
 	if o.SyncEvery == 0 {
 		o.SyncEvery = time.Second
@@ -209,9 +215,9 @@ func (b *Outbox) Peek(after uint64) (Entry, bool) {
 		case !errors.Is(err, errDamaged) && s.failures < maxFailures:
 			s.failures++
 			s.pause = b.now() + b.opts.RetryEvery.Milliseconds()
-			b.log.Warn("a part of the outbox cannot be read now; it is tried again", "err", err)
+			b.log.Warn("a part of the "+b.opts.Name+" cannot be read now; it is tried again", "err", err)
 		default:
-			b.log.Warn("a message in the outbox was damaged on the disk and is lost", "number", sl.number, "err", err)
+			b.log.Warn("a message in the "+b.opts.Name+" was damaged on the disk and is lost", "number", sl.number, "err", err)
 			b.spoiled(s, sl)
 			b.giveUp(s, i, Damaged)
 			k = b.holding(after + 1) // the segment may be gone
@@ -254,7 +260,7 @@ func (b *Outbox) Quarantine(number uint64, reason error) {
 	if s == nil || b.closed {
 		return
 	}
-	b.log.Warn("a message in the outbox cannot be used and is put into quarantine", "number", number, "err", reason)
+	b.log.Warn("a message in the "+b.opts.Name+" cannot be used and is put into quarantine", "number", number, "err", reason)
 	b.spoiled(s, s.slots[i])
 	b.giveUp(s, i, Refused)
 	b.wakeKeeper()

@@ -100,7 +100,7 @@ func (b *Outbox) spoiled(s *segment, sl slot) {
 
 func (b *Outbox) keepBad(name string, content []byte) {
 	if path := b.folder.keepBad(name, content); path != "" {
-		b.log.Warn("what was bad in the outbox is kept for a look", "file", path)
+		b.log.Warn("what was bad in the "+b.opts.Name+" is kept for a look", "file", path)
 	}
 }
 
@@ -148,7 +148,7 @@ func (b *Outbox) gather(s *segment) (content []byte, slots []slot) {
 		}
 		record, err := b.raw(s, sl)
 		if err != nil {
-			b.log.Warn("a message in the outbox cannot be read back and is lost", "number", sl.number, "err", err)
+			b.log.Warn("a message in the "+b.opts.Name+" cannot be read back and is lost", "number", sl.number, "err", err)
 			b.dropped(sl.priority, Damaged)
 			continue
 		}

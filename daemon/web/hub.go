@@ -18,7 +18,10 @@ import (
 type HubOptions struct {
 	Cards int // of the timeline
 	Bytes int // of the timeline with its thumbnails
-	Log   *slog.Logger
+	// Archive keeps the timeline for the next start; nil: in memory only.
+	Archive  Archive
+	Pictures bool // go to the archive, too
+	Log      *slog.Logger
 }
 
 // Hub is told what happens, keeps the timeline and the newest words, and hands
@@ -28,6 +31,9 @@ type Hub struct {
 	log      *slog.Logger
 	pictures chan picture // that become thumbnails
 	readers  atomic.Int32 // open streams, and waits for a frame
+	archive  Archive      // nil: there is none
+	keepAll  bool         // pictures, too
+	records  chan record  // for the archive
 
 	mu      sync.Mutex // guards what follows
 	line    timeline
@@ -36,6 +42,7 @@ type Hub struct {
 	asked   []illustration // without a card, the newest last
 	seq     uint64         // of frames
 	closed  bool
+	slow    bool // the archive was, and that was logged
 }
 
 // known is what the hub knows of a source.
@@ -63,23 +70,33 @@ type illustration struct {
 // maxAsked is how many of these are kept.
 const maxAsked = 8
 
-// NewHub returns a hub that knows nothing yet. Run it for thumbnails.
+// NewHub returns a hub that knows what its archive holds. Run it for thumbnails
+// and the archive.
 func NewHub(o HubOptions) *Hub {
-	return &Hub{
+	h := &Hub{
 		log: o.Log, pictures: make(chan picture, 4),
 		line:    timeline{maxCards: o.Cards, maxBytes: o.Bytes},
 		sources: map[string]*known{}, streams: map[*stream]struct{}{},
+		archive: o.Archive, keepAll: o.Pictures, records: make(chan record, maxUnwritten),
 	}
+	if h.archive != nil {
+		h.restore()
+	}
+	return h
 }
 
-// Run makes thumbnails until ctx ends, and then ends all streams.
+// Run makes thumbnails and writes to the archive until ctx ends, and then ends all
+// streams.
 func (h *Hub) Run(ctx context.Context) {
 	defer h.end("sensed stops")
 	for {
 		select {
 		case p := <-h.pictures:
 			h.illustrated(p)
+		case r := <-h.records:
+			h.write(r)
 		case <-ctx.Done():
+			h.writeRest()
 			return
 		}
 	}
@@ -121,9 +138,10 @@ func (h *Hub) Event(e event.Event) {
 		sense, asked = k.sense, k.tasks > 0
 	}
 	c := h.line.add(e, sense, asked, time.Now())
+	h.keep(record{Event: &e, Sense: sense, Asked: asked})
 	for i, a := range h.asked {
 		if a.id == e.ID {
-			h.line.illustrate(c, a.thumb, a.size)
+			h.illustrate(c, a.thumb, a.size)
 			h.asked = append(h.asked[:i:i], h.asked[i+1:]...)
 			break
 		}
@@ -183,7 +201,7 @@ func (h *Hub) illustrated(p picture) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c := h.line.byID[p.id]; c != nil {
-		h.line.illustrate(c, thumb, size)
+		h.illustrate(c, thumb, size)
 		h.tellJSON("event", c.Card)
 		return
 	}
@@ -191,6 +209,14 @@ func (h *Hub) illustrated(p picture) {
 		h.asked = h.asked[1:]
 	}
 	h.asked = append(h.asked[:len(h.asked):len(h.asked)], illustration{p.id, thumb, size})
+}
+
+// illustrate gives a card its thumbnail. The lock is held.
+func (h *Hub) illustrate(c *entry, thumb []byte, size [2]int) {
+	h.line.illustrate(c, thumb, size)
+	if h.keepAll {
+		h.keep(record{ID: c.ID, Size: &size, thumb: thumb})
+	}
 }
 
 // thumbnail returns the thumbnail of an id, nil when there is none.

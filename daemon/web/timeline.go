@@ -8,7 +8,7 @@ import (
 	"sensed/daemon/event"
 )
 
-// timeline keeps the newest cards in memory, bounded by their number and bytes.
+// timeline has the newest cards in memory, bounded by their number and bytes.
 // It belongs to a [Hub], which guards it.
 type timeline struct {
 	maxCards, maxBytes int
