@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -25,10 +26,9 @@ type Web struct {
 	PasswordFile string
 	// The bounds of the timeline, which is in memory.
 	Cards, Megabytes int
-}
 	Timeline         Timeline
+}
 
-// WebOff as Web.Listen: there is no page.
 // Timeline says what of it is also kept on disk.
 type Timeline struct {
 	Keep string        // one of the Keep constants
@@ -44,6 +44,7 @@ const (
 	KeepPictures = "pictures" // small ones, and the words
 )
 
+// WebOff as Web.Listen: there is no page.
 const WebOff = "off"
 
 func defaultWeb() Web {
@@ -65,7 +66,6 @@ func (r *reader) web(n ast.Node, path string, w *Web) {
 		{"password_file", r.text(&w.PasswordFile)},
 		{"cards", r.whole(&w.Cards)},
 		{"megabytes", r.whole(&w.Megabytes)},
-	})
 		{"timeline", func(n ast.Node, path string) {
 			r.mapping(n, path, []field{
 				{"keep", r.text(&w.Timeline.Keep)},
@@ -73,6 +73,7 @@ func (r *reader) web(n ast.Node, path string, w *Web) {
 				{"age", r.duration(&w.Timeline.Age)},
 			})
 		}},
+	})
 }
 
 func (k *checker) web() {
@@ -104,11 +105,11 @@ func (k *checker) web() {
 	}
 	k.within("web.cards", w.Cards, 10, 100000)
 	k.within("web.megabytes", w.Megabytes, 1, 1024)
-}
 	k.oneOf("web.timeline.keep", w.Timeline.Keep, KeepNothing, KeepWords, KeepPictures)
 	if a := w.Timeline.Age; a < time.Minute || a > 90*24*time.Hour {
 		k.wrong("web.timeline.age", fmt.Sprintf("%v is out of bounds", a), "write a time from 1m to 2160h")
 	}
+}
 
 // pathLetters may stand in the prefix of the page.
 const pathLetters = "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
