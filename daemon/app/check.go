@@ -21,6 +21,12 @@ type FoundProblem struct {
 // CheckConfig tells whether a configuration is right.
 func CheckConfig(path string, asJSON bool, out io.Writer) error {
 	c, err := Load(path)
+	outdated := []FoundProblem{}
+	if c != nil {
+		for _, p := range c.Outdated() {
+			outdated = append(outdated, FoundProblem(p))
+		}
+	}
 	if asJSON {
 		problems := []FoundProblem{}
 		var bad *config.Error
@@ -30,14 +36,21 @@ func CheckConfig(path string, asJSON bool, out io.Writer) error {
 			}
 		}
 		if err == nil || bad != nil {
-			return errors.Join(err, writeJSON(out, map[string]any{"file": path, "problems": problems}))
+			return errors.Join(err, writeJSON(out, map[string]any{"file": path, "problems": problems, "outdated": outdated}))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%s is right: node %s, %d sources, %d triggers\n", path, c.Node, len(c.Sources), len(c.Triggers))
-	return err
+	if _, err = fmt.Fprintf(out, "%s is right: node %s, %d sources, %d triggers\n", path, c.Node, len(c.Sources), len(c.Triggers)); err != nil {
+		return err
+	}
+	for _, p := range c.Outdated() {
+		if _, err := fmt.Fprintf(out, "%s:%s\n", path, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CheckRun tells whether the daemon could work with a configuration that is

@@ -172,6 +172,10 @@ func (e *examination) configuration(context.Context) {
 	switch {
 	case err == nil:
 		e.config = c
+		if len(c.Outdated()) > 0 {
+			e.warn(check, fmt.Sprintf("%s: node %s, %d sources, written for an earlier version", e.Config, c.Node, len(c.Sources)), "sensed config migrate "+e.Config)
+			return
+		}
 		e.ok(check, "%s: node %s, %d sources", e.Config, c.Node, len(c.Sources))
 	case errors.As(err, &bad) && onlyCredentials(bad):
 		e.warn(check, err.Error(), "only the service has its credentials: see what it says itself, below")

@@ -81,6 +81,7 @@ func (r *reload) read(d *daemon) bool {
 		return false
 	}
 	r.config = c
+	tellOutdated(d.log, c)
 	return true
 }
 

@@ -130,6 +130,7 @@ type running struct {
 // in the reverse; what one part cannot do never stops another.
 func Run(ctx context.Context, o RunOptions) error {
 	c, log := o.Config, o.Log
+	tellOutdated(log, c)
 	tell := newNotifier(log.Logger)
 	tell.status("loading the model")
 	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Drafter: c.Model.Drafter, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context, Packed: c.Model.Packed}
@@ -210,7 +211,7 @@ func (d *daemon) serve(ctx context.Context, c *config.Config) (err error) {
 // work runs a pipeline until ctx ends or a reload with a good configuration,
 // which it returns. It calls begun when everything is made.
 func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun func()) (*reload, error) {
-	led := newLight(c.LED.Pin, openLamp, d.log.Logger)
+	led := newLight(c.LED.Model, openLamp, d.log.Logger)
 	defer led.close()
 	shown := newIndicators(c, openLamp, d.log.Logger)
 	defer shown.close()

@@ -192,9 +192,9 @@ func FuzzQuoted(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		c, err := config.Parse("f", []byte("led: {pin: "+quoted(s)+"}\n"))
-		if err == nil && c.LED.Pin != s {
-			t.Errorf("%q is written %s and read %q", s, quoted(s), c.LED.Pin)
+		c, err := config.Parse("f", []byte("led: {model: "+quoted(s)+"}\n"))
+		if err == nil && c.LED.Model != s {
+			t.Errorf("%q is written %s and read %q", s, quoted(s), c.LED.Model)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"sensed/daemon/config"
 	"sensed/daemon/modelstore"
 )
 
@@ -94,7 +95,7 @@ func (d *decision) next(path string) string {
 func (d *decision) text() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
-	p("# Made by sensed init. sensed config sample shows everything that can be set, sensed\n# config check names mistakes, sensed reload lets a running daemon use changes.\nversion: 1\n\n")
+	p("# Made by sensed init. sensed config sample shows everything that can be set, sensed\n# config check names mistakes, sensed reload lets a running daemon use changes.\nversion: %d\n\n", config.Version)
 	p("# The name of this machine in topics: sensed/%s/SOURCE/caption and so on.\nnode: %s\n\n", d.node, quoted(d.node))
 	if d.broker == "" {
 		p("# No broker was found or wanted: sensed has one of its own, which only this\n# machine reaches.\n# broker:\n#   url: mqtt://broker.lan\n#   username: sensed\n#   password_file: password.txt   # chmod 640\n\n")

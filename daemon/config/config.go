@@ -46,8 +46,9 @@ type Config struct {
 	HomeAssistant HomeAssistant
 	Log           Log
 
-	name  string              // of the file, for messages
-	where map[string]position // of each field that the file sets
+	name     string              // of the file, for messages
+	where    map[string]position // of each field that the file sets
+	outdated []Problem
 }
 
 // Broker says where to publish.
@@ -153,7 +154,7 @@ type Trigger struct {
 
 // LED names the pins of lights; empty: there is none.
 type LED struct {
-	Pin        string // lit while the model works
+	Model      string // lit while the model works
 	Microphone string // lit while a microphone is open
 	Camera     string // lit while a camera is open
 }

@@ -46,7 +46,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 		"health.every":                   {Type: TypeTime, Default: "1m"},
 		"model":                          {Type: TypeNamed},
 		"node":                           {Type: TypeText},
-		"version":                        {Type: TypeWhole, Default: "1"},
+		"version":                        {Type: TypeWhole, Default: "2"},
 		"sources[].image":                {Type: TypeTruth, Default: "false"},
 	} {
 		if k := keys[path]; k.Type != want.Type || k.Default != want.Default {

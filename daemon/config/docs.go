@@ -5,7 +5,7 @@ package config
 // allows.
 func docs() map[string]Doc {
 	return map[string]Doc{
-		"version": {About: "Version of this format. A file of a newer one is refused; without it: 1."},
+		"version": {About: "Version of this format. The words of earlier ones still work, and sensed config migrate rewrites them; a file of a newer one is refused."},
 		"node":    {About: "Name of this machine in topics: sensed/NODE/SOURCE/caption. Without it: the host name."},
 
 		"broker":               {About: "Where to publish. Without a url sensed starts a broker of its own that only this machine reaches."},
@@ -96,7 +96,7 @@ func docs() map[string]Doc {
 		"switches[].sources[]": {About: "A source."},
 
 		"led":            {About: "Pins of lights."},
-		"led.pin":        {About: "Lit while the model works."},
+		"led.model":      {About: "Lit while the model works."},
 		"led.microphone": {About: "Lit exactly while a microphone is open."},
 		"led.camera":     {About: "Lit exactly while a camera is open."},
 

@@ -34,6 +34,7 @@ func (r *reader) file(data []byte, c *Config) {
 		r.problem(position{line, 1}, "", fmt.Sprintf("more than %d brackets are open here", maxDepth), "is it the right file?")
 		return
 	}
+	data, _, c.outdated = Migrate(data)
 	tree, err := parse(data)
 	if err != nil {
 		r.syntax(err)

@@ -22,6 +22,7 @@ func Redacted(data []byte) string {
 	if len(data) > maxFile || tooDeep(data) > 0 {
 		return leftOut + ": it is too large\n"
 	}
+	data, _, _ = Migrate(data)
 	tree, err := parse(data)
 	if err != nil {
 		return leftOut + ": it is not YAML\n"
@@ -106,7 +107,7 @@ func (r *redactor) value(k Key, n ast.Node) string {
 // harmless are the texts that say nothing of people and open nothing.
 func harmless(path string) bool {
 	return slices.Contains([]string{"node", "broker.listen", "model", "model.name", "model.packed", "sources[].name", "sources[].tasks[].name",
-		"triggers[].pin", "triggers[].starts[]", "switches[].pin", "switches[].sources[]", "led.pin", "led.microphone", "led.camera",
+		"triggers[].pin", "triggers[].starts[]", "switches[].pin", "switches[].sources[]", "led.model", "led.microphone", "led.camera",
 		"health.metrics", "health.socket", "outbox.path", "web.listen", "web.timeline.path"}, path)
 }
 

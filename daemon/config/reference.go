@@ -18,6 +18,9 @@ One YAML file; every key but the name and source of a source may be left out. Re
 sensed config schema > sensed.schema.json lets editors know the keys ([schema/config.json](schema/config.json)), if the first line of the configuration is
 
     # yaml-language-server: $schema=sensed.schema.json
+
+Files of earlier versions are read as they are: what has another name by now is understood, and the log and sensed config check say so. sensed config migrate writes such a file
+anew, keeps its comments, and leaves the old one beside it (sensed.yaml.v1).
 `)
 	section := ""
 	for _, k := range Keys() {

@@ -59,7 +59,7 @@ func (r *reader) pinSwitch(n ast.Node, path string, s *Switch) {
 
 func (r *reader) led(n ast.Node, path string, l *LED) {
 	r.mapping(n, path, []field{
-		{"pin", r.text(&l.Pin)},
+		{"model", r.text(&l.Model)},
 		{"microphone", r.text(&l.Microphone)},
 		{"camera", r.text(&l.Camera)},
 	})
@@ -78,7 +78,7 @@ func (k *checker) pins() {
 		uses = append(uses, pinUse{fmt.Sprintf("switches[%d].pin", i), s.Pin, "a switch"})
 	}
 	for _, l := range []pinUse{
-		{"led.pin", k.c.LED.Pin, "the LED of the model"},
+		{"led.model", k.c.LED.Model, "the LED of the model"},
 		{"led.microphone", k.c.LED.Microphone, "the LED of the microphones"},
 		{"led.camera", k.c.LED.Camera, "the LED of the cameras"},
 	} {

@@ -4,10 +4,10 @@ import (
 	"fmt"
 )
 
-// Version is the version of the format that this program reads and writes. It
-// grows when a file would mean something else than before, or nothing; that has
-// not happened yet.
-const Version = 1
+// Version is the version of the format that this program reads and writes: the
+// one to which the last of the migrations leads. It grows when a file would mean
+// something else than before, or nothing.
+const Version = 2
 
 // newer returns the mistake of a file that a newer program wrote, alone: what
 // else is wrong with it this program cannot know.
@@ -25,3 +25,7 @@ func (k *checker) version() {
 		k.wrong("version", fmt.Sprintf("there is no version %d", k.c.Version), fmt.Sprintf("write %d", Version))
 	}
 }
+
+// Outdated says what of the file is written in the words of an earlier version,
+// which still work; [Migrate] rewrites it.
+func (c *Config) Outdated() []Problem { return c.outdated }

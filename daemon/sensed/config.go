@@ -16,10 +16,10 @@ const serviceConfig = "/etc/sensed/sensed.yaml"
 func configCommand() command {
 	return command{
 		name:    "config",
-		args:    "check | schema | sample | reference",
+		args:    "check | migrate | schema | sample | reference",
 		summary: "check a configuration, and say what can be in one",
 		about:   "A configuration is one YAML file. sensed init writes a first one.",
-		subs:    []command{configCheckCommand(), configSchemaCommand(), configSampleCommand(), configReferenceCommand()},
+		subs:    []command{configCheckCommand(), configMigrateCommand(), configSchemaCommand(), configSampleCommand(), configReferenceCommand()},
 	}
 }
 
@@ -41,18 +41,49 @@ everything). The exit code is 3 when something is wrong.`,
 				if err != nil {
 					return err
 				}
-				path := serviceConfig
-				switch len(args) {
-				case 0:
-				case 1:
-					path = args[0]
-				default:
-					return app.Errorf(app.Usage, "one file is checked at a time, %d are given", len(args))
+				path, err := oneConfig(args)
+				if err != nil {
+					return err
 				}
 				return app.CheckConfig(path, *asJSON, s.out)
 			}
 		},
 	}
+}
+
+func configMigrateCommand() command {
+	return command{
+		name:    "config migrate",
+		args:    "[FILE]",
+		summary: "write a file of an earlier version in the words of this one",
+		about: `
+Without FILE: ` + serviceConfig + `. Keys that have another name by now are renamed, those
+that are gone become comments; everything else, comments too, stays as it is. The
+old file is kept beside it as FILE.v1, with the number of its version, and the new
+one appears as a whole or not at all. Nothing needs this: sensed reads earlier
+versions as they are, and says so in the log.`,
+		example: "sudo sensed config migrate",
+		prepare: func(*flag.FlagSet) func(context.Context, streams, []string) error {
+			return func(_ context.Context, s streams, args []string) error {
+				path, err := oneConfig(args)
+				if err != nil {
+					return err
+				}
+				return app.MigrateConfig(path, s.out)
+			}
+		},
+	}
+}
+
+// oneConfig is the file that arguments name, or that of the service.
+func oneConfig(args []string) (string, error) {
+	switch len(args) {
+	case 0:
+		return serviceConfig, nil
+	case 1:
+		return args[0], nil
+	}
+	return "", app.Errorf(app.Usage, "one file is wanted at a time, %d are given", len(args))
 }
 
 // printing is a command that prints a text.

@@ -80,7 +80,7 @@ triggers:
   - pin: NOSUCHPIN17
     starts: [door]
 led:
-  pin: NOSUCHPIN27
+  model: NOSUCHPIN27
 `, brokerURL, samplesFolder(t, ".png"), samplesFolder(t, ".wav"), t.TempDir()))
 }
 
