@@ -295,9 +295,12 @@ func (d *daemon) pageCommand(ctx context.Context, r command.Request) (command.Re
 
 func (d *daemon) pageModel() web.Model {
 	m := d.origin.model()
-	out := web.Model{Name: d.model.Name, File: d.model.File, SHA256: m.SHA256, Quant: m.Quant, Kernels: d.model.Kernels, Table: []web.Kernel{}}
+	out := web.Model{Name: d.model.Name, File: d.model.File, SHA256: m.SHA256, Quant: m.Quant, Kernels: d.model.Kernels, Table: []web.Kernel{}, Choices: []web.Choice{}}
 	for _, name := range kernels.Sets() {
 		out.Table = append(out.Table, web.Kernel{Name: name, Active: name == d.model.Kernels})
+	}
+	for _, c := range kernels.Choices() {
+		out.Choices = append(out.Choices, web.Choice{Operation: c.Operation, Weights: append([]string{}, c.Weights...), Kernel: c.Set})
 	}
 	return out
 }

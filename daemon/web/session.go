@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"sync"
@@ -19,19 +20,20 @@ import (
 const (
 	sessionAge = 7 * 24 * time.Hour
 	nonceSize  = 16
-	// maxRevoked bounds the sessions that were ended before their time.
+	// maxRevoked bounds the sessions that were ended before their time; at that
+	// many all end.
 	maxRevoked = 1024
 )
 
 // auth decides who may use the API. Sessions are signed with a key that is made
-// of the password's hash: they survive a restart, and all of them end when the
-// password changes. Its methods may be called from any goroutine.
+// of the password's hash and of a secret of this process: all of them end when
+// the password changes and when sensed does, so that one that was ended is never
+// good again. Its methods may be called from any goroutine.
 type auth struct {
 	path     string // of the password file
 	exposed  bool   // others than this machine can reach the page
 	cookie   string // name
 	now      func() time.Time
-	open     []byte // signs when no password is needed
 	checking chan struct{}
 	limit    limiter
 
@@ -39,6 +41,7 @@ type auth struct {
 	stamp   stamp      // of the file that hash was read from
 	hash    *passwordHash
 	problem error // why there is no hash
+	secret  []byte
 	revoked map[string]time.Time
 }
 
@@ -49,9 +52,9 @@ type stamp struct {
 }
 
 func newAuth(path string, exposed bool, cookie string) *auth {
-	a := &auth{path: path, exposed: exposed, cookie: cookie, now: time.Now, open: make([]byte, keySize), checking: make(chan struct{}, 1), revoked: map[string]time.Time{}}
-	rand.Read(a.open) // never fails
-	a.stamp.size = -2 // like no file
+	a := &auth{path: path, exposed: exposed, cookie: cookie, now: time.Now, secret: make([]byte, keySize), checking: make(chan struct{}, 1), revoked: map[string]time.Time{}}
+	rand.Read(a.secret) // never fails
+	a.stamp.size = -2   // like no file
 	return a
 }
 
@@ -92,11 +95,14 @@ func (a *auth) required() (needed bool, setup string) {
 	return false, ""
 }
 
-// key signs the sessions of a password.
-func (h *passwordHash) sessionKey() []byte {
-	m := hmac.New(sha256.New, h.key)
-	m.Write([]byte("sensed session"))
-	return m.Sum(nil)
+// key signs the sessions of a password; h is nil when none is needed.
+func (a *auth) key(h *passwordHash) []byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if h == nil {
+		return sign(a.secret, "open", nil)
+	}
+	return sign(a.secret, "sensed session", h.key)
 }
 
 func sign(key []byte, what string, data []byte) []byte {
@@ -119,9 +125,9 @@ func (a *auth) find(r *http.Request) (login, bool) {
 	h, _ := a.current()
 	if h == nil {
 		needed, _ := a.required()
-		return login{key: a.open}, !needed
+		return login{key: a.key(nil)}, !needed
 	}
-	key := h.sessionKey()
+	key := a.key(h)
 	for _, c := range r.CookiesNamed(a.cookie) {
 		data, err := base64.RawURLEncoding.DecodeString(c.Value)
 		if err != nil || len(data) != 8+nonceSize+sha256.Size {
@@ -161,7 +167,7 @@ func (l login) half(now time.Time) bool {
 
 // begin makes a session.
 func (a *auth) begin(h *passwordHash) login {
-	l := login{key: h.sessionKey(), token: make([]byte, 8+nonceSize), expires: a.now().Add(sessionAge)}
+	l := login{key: a.key(h), token: make([]byte, 8+nonceSize), expires: a.now().Add(sessionAge)}
 	binary.BigEndian.PutUint64(l.token, uint64(l.expires.Unix()))
 	rand.Read(l.token[8:]) // never fails
 	return l
@@ -179,10 +185,10 @@ func (a *auth) end(l login) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
-	for token, expires := range a.revoked {
-		if !now.Before(expires) || len(a.revoked) >= maxRevoked {
-			delete(a.revoked, token)
-		}
+	maps.DeleteFunc(a.revoked, func(_ string, expires time.Time) bool { return !now.Before(expires) })
+	if len(a.revoked) >= maxRevoked {
+		rand.Read(a.secret) // never fails
+		clear(a.revoked)
 	}
 	a.revoked[string(l.token)] = l.expires
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -28,6 +29,45 @@ func TestLogin(t *testing.T) {
 	s.want(403, "DELETE", base+"session", "")
 	s.want(204, "DELETE", base+"session", "", csrfHeader, s.csrf())
 	s.want(401, "GET", base+"node", "") // the cookie is of no use any more
+}
+
+// TestSessionsEndWithTheProgram: who has logged out stays so, whatever is started
+// again; others log in again.
+func TestSessionsEndWithTheProgram(t *testing.T) {
+	s := sealed(t)
+	s.login()
+	kept := s.client.Jar
+	s.want(200, "GET", base+"node", "")
+	s.want(204, "DELETE", base+"session", "", csrfHeader, s.csrf())
+	s.login()
+	s.auth = newAuth(s.password, false, s.auth.cookie) // as the next program has it
+	s.want(401, "GET", base+"node", "")
+	s.client.Jar = kept
+	s.want(401, "GET", base+"node", "")
+	s.login()
+	s.want(200, "GET", base+"node", "")
+}
+
+// TestEndedSessionsAreBounded: none of those that were ended is ever good again.
+func TestEndedSessionsAreBounded(t *testing.T) {
+	a := newAuth("", false, "sensed")
+	h := &passwordHash{key: []byte("0123456789abcdef")}
+	var first login
+	for i := range 3 * maxRevoked {
+		l := a.begin(h)
+		if i == 0 {
+			first = l
+		}
+		a.end(l)
+		if len(a.revoked) > maxRevoked {
+			t.Fatalf("%d are remembered", len(a.revoked))
+		}
+	}
+	if bytes.Equal(first.key, a.key(h)) {
+		if _, gone := a.revoked[string(first.token)]; !gone {
+			t.Error("a session that was ended is good again")
+		}
+	}
 }
 
 func TestAnotherPasswordEndsSessions(t *testing.T) {

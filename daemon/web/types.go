@@ -234,8 +234,11 @@ type Model struct {
 	SHA256 string `json:"sha256"` // "" until it is computed
 	Quant  string `json:"quant"`
 	// Kernels is the instruction set that was chosen for this processor.
-	Kernels string   `json:"kernels"`
-	Table   []Kernel `json:"table"`
+	Kernels string `json:"kernels"`
+	// Table are the sets that this processor could use, the best last.
+	Table []Kernel `json:"table"`
+	// Choices say which set's function does what.
+	Choices []Choice `json:"choices"`
 }
 
 // Kernel is one row of the kernel table.
@@ -243,6 +246,14 @@ type Kernel struct {
 	Name string `json:"name"` // of an instruction set
 	// Active says that it is the one in use.
 	Active bool `json:"active"`
+}
+
+// Choice is a part of the work and the kernel that does it. A set takes those of
+// simpler sets where it has none of its own.
+type Choice struct {
+	Operation string   `json:"operation"`
+	Weights   []string `json:"weights"` // encodings for which it is so; empty: it depends on none
+	Kernel    string   `json:"kernel"`  // the set for which it was written
 }
 
 // Line is a line of the log.

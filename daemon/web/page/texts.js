@@ -172,7 +172,10 @@ export const t = {
     quant: 'Quantisation',
     notHashed: 'not computed yet',
     kernels: 'Kernels',
-    kernelColumns: ['Operation', 'Kernel'],
+    kernelColumns: ['Operation', 'Weights', 'Kernel'],
+    allWeights: 'any',
+    sets: 'Instruction sets',
+    inUse: (name) => `${name} (in use)`,
     log: 'Log',
   },
 

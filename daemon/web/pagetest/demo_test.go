@@ -279,6 +279,30 @@ func plotsHold(t *testing.T, d *demo) {
 			t.Errorf("%s is not drawn", name)
 		}
 	}
+	kernelsTold(t, p)
+}
+
+// kernelsTold: the page says which kernel does what, as the API does.
+func kernelsTold(t *testing.T, p *tab) {
+	var m web.Model
+	fromAPI(p, "model", &m)
+	if len(m.Choices) == 0 {
+		t.Error("the API names no kernels")
+	}
+	p.wait("document.querySelector('[data-table=kernels] tbody tr')")
+	rows := eval[[][]string](p, "[...document.querySelectorAll('[data-table=kernels] tbody tr')].map((r) => [...r.children].map((c) => c.textContent))")
+	for i, c := range m.Choices {
+		want := []string{c.Operation, strings.Join(c.Weights, ", "), c.Kernel}
+		if want[1] == "" {
+			want[1] = "any"
+		}
+		if i >= len(rows) || !slices.Equal(rows[i], want) {
+			t.Fatalf("row %d of the kernel table is not %q: %q", i, want, rows)
+		}
+	}
+	if facts := eval[string](p, "document.querySelector('.facts').textContent"); !strings.Contains(facts, m.Kernels+" (in use)") && len(m.Table) > 1 {
+		t.Errorf("the set in use is not named: %s", facts)
+	}
 }
 
 // heights reads the values back from a path of a plot 140 high, whose top is most.
