@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -42,6 +43,31 @@ func (n *notifier) send(state string) {
 	if err := n.sent(state); err != nil {
 		n.log.Warn("systemd could not be told", "state", state, "err", err)
 	}
+}
+
+// A model is read from a slow card as a whole, and its packed weights are written
+// to it, before the daemon can say that it is ready.
+const (
+	loadingStep  = time.Minute
+	loadingLimit = 30 * time.Minute
+)
+
+// loading asks systemd for patience, beyond TimeoutStartSec if need be, until
+// loaded is called, but not for ever.
+func (n *notifier) loading() (loaded func()) {
+	n.status("loading the model; the first time its weights are packed, too, which may take minutes")
+	return inBackground(func(ctx context.Context) {
+		every := time.NewTicker(loadingStep)
+		defer every.Stop()
+		for range loadingLimit / loadingStep {
+			n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", (2 * loadingStep).Microseconds()))
+			select {
+			case <-every.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
 }
 
 func (n *notifier) status(s string) { n.send("STATUS=" + s) }

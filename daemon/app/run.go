@@ -132,9 +132,10 @@ func Run(ctx context.Context, o RunOptions) error {
 	c, log := o.Config, o.Log
 	tellOutdated(log, c)
 	tell := newNotifier(log.Logger)
-	tell.status("loading the model")
 	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Drafter: c.Model.Drafter, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context, Packed: c.Model.Packed}
+	loaded := tell.loading()
 	engine, err := model.open(log.Logger)
+	loaded()
 	if err != nil {
 		return err
 	}
