@@ -66,7 +66,7 @@ func NewClient(o Options) (*Client, error) {
 		}
 		transport.Proxy = http.ProxyURL(p)
 	}
-	c.http = &http.Client{Transport: transport, CheckRedirect: follow}
+	c.http = &http.Client{Transport: transport, CheckRedirect: c.follow}
 	if c.stall == 0 {
 		c.stall = time.Minute
 	}
@@ -87,9 +87,11 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// follow is the rule for redirects. The client itself shows the token to no
-// other host.
-func follow(req *http.Request, via []*http.Request) error {
+// follow is the rule for redirects.
+func (c *Client) follow(req *http.Request, via []*http.Request) error {
+	if !c.atEndpoint(req.URL) {
+		req.Header.Del("Authorization") // net/http shows it to subdomains, too, and hubs have their files there
+	}
 	switch {
 	case len(via) >= maxRedirects:
 		return final(fmt.Errorf("it was sent on more than %d times", maxRedirects))
@@ -97,6 +99,10 @@ func follow(req *http.Request, via []*http.Request) error {
 		return final(fmt.Errorf("it was sent on to %s, which is not encrypted", req.URL.Host))
 	}
 	return nil
+}
+
+func (c *Client) atEndpoint(u *url.URL) bool {
+	return u.Scheme == c.endpoint.Scheme && u.Host == c.endpoint.Host
 }
 
 // get asks for an address; the token goes to the endpoint only.
@@ -110,7 +116,7 @@ func (c *Client) get(ctx context.Context, address string, header http.Header) (*
 	}
 	req.Header.Set("Accept-Encoding", "identity")
 	req.Header.Set("User-Agent", "sensed")
-	if c.token != "" && req.URL.Scheme == c.endpoint.Scheme && req.URL.Host == c.endpoint.Host {
+	if c.token != "" && c.atEndpoint(req.URL) {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	res, err := c.http.Do(req)
@@ -138,19 +144,39 @@ type laterError struct {
 	after time.Duration
 }
 
-// refusal is the error of an answer that brings nothing.
+// refusal is the error of an answer that brings nothing. Hugging Face says in a
+// header what it means, because it answers 401 for what is not there, too.
 func refusal(res *http.Response) error {
-	host := res.Request.URL.Host
-	switch code := res.StatusCode; {
-	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+	host, code := res.Request.URL.Host, res.StatusCode
+	refused := code == http.StatusUnauthorized || code == http.StatusForbidden
+	switch meant := res.Header.Get("X-Error-Code"); {
+	case meant == "RepoNotFound":
+		return final(fmt.Errorf("%s has no such repository, or it is a closed one (%s): look at its name; a closed one needs a token, given with --token-file", host, res.Status))
+	case meant == "RevisionNotFound":
+		return final(fmt.Errorf("the repository at %s has no such revision (%s)", host, res.Status))
+	case refused && res.Request.Response != nil:
+		return fmt.Errorf("%s refuses it (%s), though we were sent there", host, res.Status) // such addresses expire; another attempt gets another one
+	case refused:
 		return final(fmt.Errorf("%s refuses it (%s): if the repository is closed, accept its terms there and give a token with --token-file", host, res.Status))
 	case code == http.StatusNotFound || code == http.StatusGone:
 		return final(fmt.Errorf("%s does not have it (%s)", host, res.Status))
 	case code == http.StatusTooManyRequests || code == http.StatusRequestTimeout || code >= 500:
-		after, _ := strconv.Atoi(strings.TrimSpace(res.Header.Get("Retry-After")))
-		return laterError{fmt.Errorf("%s answers %s", host, res.Status), time.Duration(min(max(after, 0), 600)) * time.Second}
+		return laterError{fmt.Errorf("%s answers %s", host, res.Status), retryAfter(res.Header.Get("Retry-After"), time.Now())}
 	}
 	return final(fmt.Errorf("%s answers %s", host, res.Status))
+}
+
+// retryAfter reads a header of that name: seconds, or a time. Ten minutes are the
+// longest.
+func retryAfter(s string, now time.Time) time.Duration {
+	s = strings.TrimSpace(s)
+	var d time.Duration
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
+		d = time.Duration(n) * time.Second
+	} else if t, err := http.ParseTime(s); err == nil {
+		d = t.Sub(now)
+	}
+	return min(max(d, 0), 10*time.Minute)
 }
 
 const (

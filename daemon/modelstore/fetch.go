@@ -209,6 +209,9 @@ func (d *download) learn(res *http.Response, total int64, learnt func() error) e
 		case f.SHA256 != sum:
 			return final(fmt.Errorf("the server has another file now (SHA-256 %s, and wanted is %s): remove what came with sensed model rm, and pull again", sum, f.SHA256))
 		}
+		if n, err := strconv.ParseInt(r.Header.Get("X-Linked-Size"), 10, 64); err == nil && n > 0 && total < 0 {
+			total = n // where it is does not say how long it is
+		}
 	}
 	if total >= 0 {
 		if f.Size > 0 && total != f.Size {

@@ -55,9 +55,12 @@ func newHub(t *testing.T, files map[string][]byte) *hub {
 	mux.HandleFunc("GET /o/r/resolve/{rev}/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		data, ok := h.files[r.PathValue("path")]
 		if !ok {
+			w.Header().Set("X-Error-Code", "EntryNotFound")
 			http.NotFound(w, r)
 			return
 		}
+		w.Header().Set("X-Repo-Commit", r.PathValue("rev"))
+		w.Header().Set("X-Linked-Size", fmt.Sprint(len(data)))
 		w.Header().Set("X-Linked-Etag", `"`+h.sum(r.PathValue("path"), data)+`"`)
 		http.Redirect(w, r, strings.Replace(h.cdn.URL, "127.0.0.1", "localhost", 1)+"/"+r.PathValue("path")+"?signature=secret", http.StatusFound)
 	})
