@@ -197,10 +197,10 @@ func newDemo(c *config.Config, o DemoOptions, engine *understand.Engine, log *sl
 	ring := &logRing{}
 	d := &daemon{
 		log:  &Log{slog.New(ringed{Handler: log.Handler(), ring: ring}), new(slog.LevelVar), ring},
-		tell: newNotifier(log), engine: engine, first: c, requests: make(chan *reload), up: make(chan struct{}),
+		tell: newNotifier(log), first: c, requests: make(chan *reload), up: make(chan struct{}),
 		program: o.Program, boot: newBoot(), began: time.Now(),
 	}
-	d.model = health.Model{Name: engine.Model(), Kernels: Kernels()}
+	d.engine.Store(engine)
 	d.store = command.OpenStore("", log)
 	d.center = command.NewCenter(d)
 	d.hub, _ = newHub(c, d.log) // which keeps nothing
@@ -232,8 +232,9 @@ func (d *daemon) demoPipeline(folder string, once bool, publisher pipeline.Publi
 	task := func(kind event.TaskKind) pipeline.Task {
 		return pipeline.Task{Task: event.Task{Kind: kind, Name: string(kind)}}
 	}
+	engine := d.engine.Load()
 	o := pipeline.Options{
-		Node: demoNode, Engine: d.engine, Listen: listen(d.engine), Publisher: publisher, Log: log, Once: once, Model: d.origin.model,
+		Node: demoNode, Engine: engine, Listen: listen(engine), Publisher: publisher, Log: log, Once: once, Model: d.origin.model,
 		Sources: []pipeline.Source{
 			{
 				Name: demoCamera, OpenCamera: camera.Open,

@@ -109,7 +109,7 @@ func (d *daemon) publishHealth(node string, payload []byte) {
 
 // parts asks the parts of the daemon how they are.
 func (d *daemon) parts() health.Parts {
-	p := health.Parts{Node: d.first.Node, Model: d.model}
+	p := health.Parts{Node: d.first.Node, Model: d.model()}
 	p.Model.Quant = d.origin.model().Quant
 	r := d.now.Load()
 	if r == nil {

@@ -102,6 +102,9 @@ func (n *notifier) looked(s health.Snapshot, hangs []string) {
 // statusLine says in one line what the owner wants to know first.
 func statusLine(s health.Snapshot) string {
 	if len(s.Sources) == 0 && s.Broker.Address == "" {
+		if s.Model.Name == "" {
+			return "loading the model"
+		}
 		return "starting"
 	}
 	broker := "broker connected"

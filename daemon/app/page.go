@@ -222,7 +222,7 @@ func newBoot() string {
 func (d *daemon) pageNode() web.Node {
 	return web.Node{
 		Node: d.Node(), Program: d.program, Started: d.began, Now: time.Now(), Boot: d.boot,
-		Model: d.model.Name, Config: d.path != "",
+		Model: d.model().Name, Loading: d.engine.Load() == nil, Config: d.path != "",
 	}
 }
 
@@ -294,10 +294,10 @@ func (d *daemon) pageCommand(ctx context.Context, r command.Request) (command.Re
 }
 
 func (d *daemon) pageModel() web.Model {
-	m := d.origin.model()
-	out := web.Model{Name: d.model.Name, File: d.model.File, SHA256: m.SHA256, Quant: m.Quant, Kernels: d.model.Kernels, Table: []web.Kernel{}, Choices: []web.Choice{}}
+	m, now := d.origin.model(), d.model()
+	out := web.Model{Name: now.Name, File: now.File, SHA256: m.SHA256, Quant: m.Quant, Kernels: now.Kernels, Table: []web.Kernel{}, Choices: []web.Choice{}}
 	for _, name := range kernels.Sets() {
-		out.Table = append(out.Table, web.Kernel{Name: name, Active: name == d.model.Kernels})
+		out.Table = append(out.Table, web.Kernel{Name: name, Active: name == now.Kernels})
 	}
 	for _, c := range kernels.Choices() {
 		out.Choices = append(out.Choices, web.Choice{Operation: c.Operation, Weights: append([]string{}, c.Weights...), Kernel: c.Set})

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,9 +90,8 @@ type daemon struct {
 	path     string
 	log      *Log
 	tell     *notifier
-	engine   *understand.Engine
-	first    *config.Config // what the model was loaded with
-	model    health.Model   // what engine is
+	engine   atomic.Pointer[understand.Engine] // nil until the model is loaded
+	first    *config.Config                    // what the model is loaded with
 	monitor  *health.Monitor
 	requests chan *reload // taken while a pipeline runs
 	now      atomic.Pointer[running]
@@ -126,25 +124,14 @@ type running struct {
 }
 
 // Run is the daemon: it works until ctx ends and then stops within five
-// seconds. Parts start in the order model, broker, publisher, pipeline and stop
-// in the reverse; what one part cannot do never stops another.
+// seconds. Parts start in the order page, model, broker, publisher, pipeline and
+// stop in the reverse; what one part cannot do never stops another.
 func Run(ctx context.Context, o RunOptions) error {
 	c, log := o.Config, o.Log
 	tellOutdated(log, c)
 	tell := newNotifier(log.Logger)
-	model := Model{Text: c.Model.Text, Projector: c.Model.Projector, Drafter: c.Model.Drafter, Profile: c.Model.Profile, Threads: c.Model.Threads, Context: c.Model.Context, Packed: c.Model.Packed}
-	loaded := tell.loading()
-	engine, err := model.open(log.Logger)
-	loaded()
-	if err != nil {
-		return err
-	}
-	if model.Bundled() {
-		log.Warn("the demonstration model answers, which knows drawings only; fetch one with sensed model pull e2b, and start sensed anew", "model", cmp.Or(c.Model.Name, None))
-	}
-	defer release(engine, log.Logger)
-	d := &daemon{path: o.Path, log: log, tell: tell, engine: engine, first: c, program: o.Program, requests: make(chan *reload), up: make(chan struct{})}
-	d.model = health.Model{Name: engine.Model(), File: c.Model.Text, Kernels: Kernels()}
+	d := &daemon{path: o.Path, log: log, tell: tell, first: c, program: o.Program, requests: make(chan *reload), up: make(chan struct{})}
+	defer d.release()
 	d.keeper = openKeeper(stateFile("retained.json"), log.Logger)
 	d.store = command.OpenStore(stateFile("switches.json"), log.Logger)
 	defer inBackground(d.store.Run)()
@@ -156,7 +143,7 @@ func Run(ctx context.Context, o RunOptions) error {
 	d.serving, d.restart = context.WithCancelCause(ctx)
 	defer d.commands.Wait()
 	defer d.restart(nil)
-	defer inBackground(func(ctx context.Context) { d.origin.look(ctx, c.Model.Text, stateFile("model.json"), log.Logger) })()
+	context.AfterFunc(d.serving, tell.stopping)
 	stopWatching, err := d.watch(o)
 	if err != nil {
 		return err
@@ -164,8 +151,11 @@ func Run(ctx context.Context, o RunOptions) error {
 	defer stopWatching()
 	_, stopPage := d.servePage(c.Web, o.Terminal)
 	defer stopPage()
+	if err := d.load(d.serving); err != nil {
+		return err
+	}
+	defer inBackground(func(ctx context.Context) { d.origin.look(ctx, c.Model.Text, stateFile("model.json"), log.Logger) })()
 	defer inBackground(func(ctx context.Context) { d.hangups(ctx, o.Hangup) })()
-	context.AfterFunc(d.serving, tell.stopping)
 	if err := d.serve(d.serving, c); err != nil {
 		return err
 	}
@@ -237,7 +227,7 @@ func (d *daemon) work(ctx context.Context, c *config.Config, out *line, begun fu
 	d.cameUp.Do(func() { close(d.up) })
 	begun()
 	d.tell.ready()
-	d.log.Info("sensed runs", "node", c.Node, "sources", len(c.Sources), "model", d.engine.Model())
+	d.log.Info("sensed runs", "node", c.Node, "sources", len(c.Sources), "model", d.model().Name)
 
 	working, stop := context.WithCancel(ctx)
 	defer stop()
@@ -346,8 +336,9 @@ func (d *daemon) newPipeline(c *config.Config, publisher pipeline.Publisher, led
 	if err != nil {
 		return nil, err
 	}
+	engine := d.engine.Load()
 	o := pipeline.Options{
-		Node: c.Node, Engine: d.engine, Listen: listen(d.engine), Publisher: echo{publisher}, Sources: s, Triggers: t, Switches: w,
+		Node: c.Node, Engine: engine, Listen: listen(engine), Publisher: echo{publisher}, Sources: s, Triggers: t, Switches: w,
 		Busy: led.set, Opened: shown.opened, Measured: d.measured, Relief: d.relief,
 		Terse: c.Unchanged == "skip", Picture: pictures.show, Model: d.origin.model,
 		Log: d.log.Logger, Grace: answerGrace, Stop: pipelineStop,
@@ -376,7 +367,7 @@ func inBackground(f func(context.Context)) (stop func()) {
 	}
 }
 
-// release closes the model, but does not wait for long: the process ends anyway.
+// release closes a model, but does not wait for long: the process ends anyway.
 func release(e *understand.Engine, log *slog.Logger) {
 	closed := make(chan error, 1)
 	go func() { closed <- e.Close() }()

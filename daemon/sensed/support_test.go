@@ -67,14 +67,22 @@ func start(t *testing.T, env []string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := prepare(t, env, path, args...)
+	p.begin()
+	return p
+}
+
+// prepare makes a program ready to begin.
+func prepare(t *testing.T, env []string, path string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command(path, args...), out: newOutput(), err: newOutput(), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
+	var err error
 	p.runtime, err = os.MkdirTemp(scratch, "run") // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.cmd.Env = append(append(os.Environ(), "RUNTIME_DIRECTORY="+p.runtime), env...)
-	p.begin()
 	return p
 }
 

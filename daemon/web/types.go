@@ -42,7 +42,9 @@ type Node struct {
 	Now     time.Time `json:"now"`
 	// Boot is another text after each start.
 	Boot  string `json:"boot"`
-	Model string `json:"model"` // name of the model
+	Model string `json:"model"` // name of the model; empty while it is loaded
+	// Loading says that the model is being loaded: nothing is sensed before that.
+	Loading bool `json:"loading"`
 	// Config says that there is a configuration file.
 	Config bool `json:"config"`
 }

@@ -50,15 +50,17 @@ function greet(node) {
   write(name, node.node)
   write(version, node.program)
   links.config.parentElement.hidden = !node.config
+  say(node.loading ? t.loadingModel : '', false)
   retitle()
   store.load().catch((err) => err instanceof Problem && err.status !== 401 && say(err.message))
 }
 
-// say shows a sentence above everything; none: all is well.
-function say(text) {
+// say shows a sentence above everything; none: all is well. gone: what is below is
+// old.
+function say(text, gone = true) {
   write(banner, text)
   banner.hidden = text === ''
-  document.body.classList.toggle('gone', text !== '')
+  document.body.classList.toggle('gone', gone && text !== '')
 }
 
 // route reads the address: #/timeline/ID?source=door.

@@ -77,7 +77,7 @@ export function health({ store, want, signal }) {
   }
 
   function showModel(m) {
-    const rows = [[t.health.modelName, m.name], [t.health.modelFile, m.file || t.health.bundled], [t.health.quant, m.quant || t.health.unknown], [t.health.hash, m.sha256 || t.health.notHashed],
+    const rows = [[t.health.modelName, m.name || t.loading], [t.health.modelFile, m.file || t.health.bundled], [t.health.quant, m.quant || t.health.unknown], [t.health.hash, m.sha256 || t.health.notHashed],
       [t.health.sets, (m.table ?? []).map((k) => (k.active ? t.health.inUse(k.name) : k.name)).join(', ') || m.kernels]]
     replace(model, rows.map(([k, v]) => [h('dt', null, k), h('dd', null, v)]).flat())
     kernels.fill((m.choices ?? []).map((c) => [c.operation, c.weights.join(', ') || t.health.allWeights, c.kernel]), m.kernels)

@@ -9,6 +9,7 @@ export const t = {
   logout: 'Log out',
   here: 'connected',
   gone: 'The daemon does not answer. The page comes back by itself.',
+  loadingModel: 'The model is being loaded. Cameras and microphones open when it is there.',
   stopping: (why) => `The daemon says goodbye: ${why} The page comes back by itself.`,
   loading: 'Loading …',
   nobodyAnswers: 'The daemon does not answer. Try again in a moment.',
