@@ -230,7 +230,7 @@ const struct kernel_table *kernels_scalar(void);
 #if defined(__x86_64__)
 const struct kernel_table *kernels_avx2(void);
 const struct kernel_table *kernels_avxvnni(void);
-const struct kernel_table *kernels_avx512vnni(void);
+const struct kernel_table *kernels_avx512vnni(void), *kernels_amx(void);
 #elif defined(__aarch64__)
 const struct kernel_table *kernels_neon(void);
 const struct kernel_table *kernels_dotprod(void);

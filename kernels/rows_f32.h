@@ -119,12 +119,7 @@ void ISA(clamp)(float *x, int n, float lo, float hi) {
 }
 
 // round_panel rounds to the nearest of 255 levels for each row and 32 columns.
-// Where vpdpbusd wants unsigned weights ROUND_SHIFT is 7, which adds 128.
-#ifdef ROUND_SHIFT
-#define ROUND_OFFSET (1 << ROUND_SHIFT)
-#else
-#define ROUND_OFFSET 0
-#endif
+// Where vpdpbusd wants unsigned weights the panel's shift is 7, which adds 128.
 void ISA(round_panel)(const float *w, int count, struct panel to) {
   for (int g = 0; g < count / 32; g++) {
     const float *column = w + (size_t)g * 32 * TILE;
@@ -141,7 +136,7 @@ void ISA(round_panel)(const float *w, int count, struct panel to) {
         const float *at = column + c * TILE + v;
         vf scale = v_load(inverse + v);
         v_store_quads(to.q + (g * 32 + c) * TILE + v * 4, v_mul(v_load(at), scale), v_mul(v_load(at + TILE), scale),
-                      v_mul(v_load(at + 2 * TILE), scale), v_mul(v_load(at + 3 * TILE), scale), ROUND_OFFSET);
+                      v_mul(v_load(at + 2 * TILE), scale), v_mul(v_load(at + 3 * TILE), scale), offset_of(to));
       }
   }
 }

@@ -1,4 +1,3 @@
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")
-#define ROUND_SHIFT 7
 #include "simd_avx512.h"
 #include "rows_f32.h"

@@ -1,3 +1,2 @@
-#define ROUND_SHIFT 7
 #include "simd_scalar.h"
 #include "rows_f32.h"

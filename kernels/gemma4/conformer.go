@@ -108,8 +108,8 @@ func clip(x []float32) { kernels.Clamp(x, -audioClip, audioClip) }
 
 // feedForward adds half of a feed-forward part to x, tile by tile.
 func (a *audioTower) feedForward(f *feedForward, h *hearing) {
-	h.work = grow(h.work, min(h.n, tileRows)*a.ffn)
-	inner := h.work
+	a.work = grow(a.work, min(h.n, tileRows)*a.ffn)
+	inner := a.work
 	for first := 0; first < h.n; first += tileRows {
 		n := min(tileRows, h.n-first)
 		norm, x := h.norm[first*a.hidden:(first+n)*a.hidden], h.x[first*a.hidden:(first+n)*a.hidden]
@@ -143,9 +143,9 @@ func (a *audioTower) normClipped(out, x []float32, n int, weight []float32) {
 // after its mask is this window.
 func (a *audioTower) attend(l *audioLayer, past *past, distances []float32, h *hearing) {
 	size, before := h.n*a.hidden, len(past.k)
-	h.work = grow(h.work, 4*size+2*before)
-	q, out := h.work[:size], h.work[size:2*size]
-	k, v := h.work[2*size:3*size+before], h.work[3*size+before:]
+	a.work = grow(a.work, 4*size+2*before)
+	q, out := a.work[:size], a.work[size:2*size]
+	k, v := a.work[2*size:3*size+before], a.work[3*size+before:]
 	copy(k, past.k)
 	copy(v, past.v)
 	a.normClipped(h.norm, h.x, h.n, l.attnNorm)
@@ -192,8 +192,8 @@ func (a *audioTower) look(out, q, k, v, distances []float32, frame, head int) {
 // which those heard earlier are in the past.
 func (a *audioTower) convolve(l *audioLayer, past *past, h *hearing) {
 	size, before := h.n*a.hidden, len(past.gated)
-	h.work = grow(h.work, 3*size+before)
-	wide, gated := h.work[:2*size], h.work[2*size:]
+	a.work = grow(a.work, 3*size+before)
+	wide, gated := a.work[:2*size], a.work[2*size:]
 	copy(gated, past.gated)
 	a.rows(h.n, func(r int) {
 		kernels.RMSNorm(row(h.norm, r, a.hidden), row(h.x, r, a.hidden), l.convNorm, audioEps)

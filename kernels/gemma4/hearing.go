@@ -32,7 +32,6 @@ type hearing struct {
 	n    int
 	x    []float32 // [n][hidden]
 	norm []float32 // [n][hidden]
-	work []float32 // of one part of a layer
 }
 
 // past is what a layer keeps of the frames that it has seen, oldest first.
@@ -130,8 +129,8 @@ func (h *hearing) frame(end int) {
 // project returns the last layer's output in the width of the text model.
 func (h *hearing) project() []float32 {
 	a := h.a
-	inside := grow(h.work, h.n*a.out.Rows)
-	h.work = inside
+	a.work = grow(a.work, h.n*a.out.Rows)
+	inside := a.work
 	a.pool.MatMul(h.x, h.n, kernels.Product{Out: inside, W: a.out})
 	a.rows(h.n, func(r int) {
 		y := row(inside, r, a.out.Rows)

@@ -135,7 +135,7 @@ func TestHearingIsBounded(t *testing.T) {
 		return n
 	}
 	held := func() int {
-		n := cap(h.pcm) + cap(h.mel.values) + cap(h.half.values) + cap(h.quarter.values) + cap(h.x) + cap(h.norm) + cap(h.work)
+		n := cap(h.pcm) + cap(h.mel.values) + cap(h.half.values) + cap(h.quarter.values) + cap(h.x) + cap(h.norm) + cap(a.work)
 		for _, p := range h.past {
 			n += cap(p.k) + cap(p.v) + cap(p.gated)
 		}

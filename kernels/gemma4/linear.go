@@ -64,7 +64,8 @@ type use struct {
 type arithmetic struct {
 	pool       *kernels.Pool
 	multiplied []*kernels.Matrix // the linears
-	scratch    []float32
+	scratch    []float32         // of applyEach
+	work       []float32         // of one part of a layer
 }
 
 // apply computes linears that share the input x, [t][cols], which it clobbers.

@@ -39,6 +39,11 @@ func (g *grid) frameSize() int { return g.bands * g.channels }
 // end is the number of the frame that comes next.
 func (g *grid) end() int { return g.first + g.frames }
 
+// reserve makes sure that frames up to number end-1 fit without moving those there.
+func (g *grid) reserve(end int) {
+	g.values = slices.Grow(g.values, max(0, (end-g.end())*g.frameSize()))
+}
+
 // extend makes room for the frames up to number end-1 and returns the new ones.
 func (g *grid) extend(end int) []float32 {
 	old := len(g.values)
@@ -97,7 +102,9 @@ func (l *tensors) convolution(name string, in int) convolution {
 func (c *convolution) apply(a *arithmetic, in, out *grid, end int) {
 	points := convArea * c.in
 	step := max(1, 2048/out.bands)
-	looked := make([]float32, min(step, end-out.end())*out.bands*points)
+	a.work = grow(a.work, min(step, end-out.end())*out.bands*points)
+	looked := a.work
+	out.reserve(end)
 	for first := out.end(); first < end; first += step {
 		until := min(first+step, end)
 		n := (until - first) * out.bands

@@ -40,6 +40,7 @@ type visionTower struct {
 	frequencies       []float32       // [dim/4] radians per patch
 	levels            [256]float32    // of a byte, in [-1, 1]
 	recent            recentPictures
+	current           vision // its memory serves the next picture again
 }
 
 // visionLayer are the tensors of one transformer block.
@@ -181,15 +182,16 @@ type vision struct {
 	x               []float32 // [n][hidden]
 	norm            []float32 // [n][hidden]
 	cos, sin        []float32 // [max(across, down)][dim/4]
-	work            []float32 // of one part of a layer
 }
 
 // embedPatches cuts the picture into patches and gives each its place.
 func (v *visionTower) embedPatches(picture *Pixels) *vision {
-	s := &vision{across: picture.W / v.patch, down: picture.H / v.patch}
+	s := &v.current
+	s.across, s.down = picture.W/v.patch, picture.H/v.patch
 	s.n = s.across * s.down
-	s.x, s.norm = make([]float32, s.n*v.hidden), make([]float32, s.n*v.hidden)
-	values := make([]float32, s.n*v.embed.Cols)
+	s.x, s.norm = grow(s.x, s.n*v.hidden), grow(s.norm, s.n*v.hidden)
+	v.work = grow(v.work, s.n*v.embed.Cols)
+	values := v.work
 	v.rows(s.n, func(r int) {
 		v.cut(row(values, r, v.embed.Cols), picture, r%s.across*v.patch, r/s.across*v.patch)
 	})
@@ -231,8 +233,8 @@ func (v *visionTower) cut(out []float32, picture *Pixels, x, y int) {
 // attend adds the attention part of a layer to x: every patch sees all.
 func (v *visionTower) attend(l *visionLayer, s *vision) {
 	queries, keys := v.heads*v.dim, l.kvHeads*v.dim
-	s.work = grow(s.work, s.n*(2*queries+2*keys))
-	q, rest := s.work[:s.n*queries], s.work[s.n*queries:]
+	v.work = grow(v.work, s.n*(2*queries+2*keys))
+	q, rest := v.work[:s.n*queries], v.work[s.n*queries:]
 	out, rest := rest[:s.n*queries], rest[s.n*queries:]
 	k, values := rest[:s.n*keys], rest[s.n*keys:]
 
@@ -272,8 +274,8 @@ func (v *visionTower) place(x, weight []float32, s *vision, r int) {
 // feedForward adds the gated feed-forward part of a layer to x, tile by tile.
 func (v *visionTower) feedForward(l *visionLayer, s *vision) {
 	tile := min(s.n, tileRows)
-	s.work = grow(s.work, 2*tile*v.ffn)
-	gate, up := s.work[:tile*v.ffn], s.work[tile*v.ffn:]
+	v.work = grow(v.work, 2*tile*v.ffn)
+	gate, up := v.work[:tile*v.ffn], v.work[tile*v.ffn:]
 	for first := 0; first < s.n; first += tileRows {
 		n := min(tileRows, s.n-first)
 		norm := s.norm[first*v.hidden : (first+n)*v.hidden]
