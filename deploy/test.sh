@@ -5,8 +5,9 @@
 #   bash deploy/test.sh             everything
 #   bash deploy/test.sh STEP...     some steps (the names are at the end of this file)
 #
-# FUZZTIME (2s) is how long each fuzz test looks for new inputs. SENSED_VM is the
-# folder that keeps the guest of the step devices, which takes two minutes to make.
+# FUZZTIME (3000x) is how many inputs each fuzz test tries, or for how long (2m).
+# SENSED_VM is the folder that keeps the guest of the step devices, which takes two
+# minutes to make.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 source deploy/setup.sh
@@ -16,7 +17,9 @@ find_go || exit 1
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
+# The flags of deploy/build.sh, so that what is tested is what is shipped, and is
+# compiled once: the kernels alone take most of a minute.
+export GOFLAGS="${GOFLAGS:-} -buildvcs=false -trimpath -buildmode=pie"
 
 # format: every file as gofmt writes it, every script as bash reads it.
 format() {
@@ -28,59 +31,63 @@ format() {
 		return 1
 	fi
 	local script
-	for script in deploy/*.sh deploy/vm/*.sh .ci/run; do
+	for script in deploy/*.sh deploy/vm/*.sh deploy/models/tiny/recipe/*.sh .ci/run; do
 		bash -n "$script" || return 1
 	done
 }
 
-# vet: both builds, with the C kernels and without, and the Raspberry Pi's.
+# vet: both builds, with the C kernels here and without for the Raspberry Pi. The
+# steps after it leave out the part of vet that go test repeats.
 vet() {
-	CGO_ENABLED=1 go vet -tags guest ./... || return 1
-	CGO_ENABLED=0 go vet ./... || return 1
-	CGO_ENABLED=0 GOARCH=arm64 go vet ./... || return 1
+	go vet -tags guest ./... || return 1
+	CGO_ENABLED=0 GOARCH=arm64 go vet ./...
 }
 
 # unit: every package, as shipped.
-unit() { go test -count=1 ./...; }
+unit() { go test -vet=off -count=1 ./...; }
 
 # reference: the mathematics and the model in plain Go and float64, without C.
-reference() { CGO_ENABLED=0 go test -count=1 ./kernels/... ./daemon/understand/...; }
+reference() { CGO_ENABLED=0 go test -vet=off -count=1 ./kernels/... ./daemon/understand/...; }
 
 # race: the race detector, on the packages in which something runs beside
 # something else or is locked. checkptr, which comes with it, stops a Go binding
 # of PortAudio that keeps numbers in pointers. The browser's tests are left out:
 # what they look at is a program of its own, and daemon/web has tests for this.
 race() {
+	local -x GOFLAGS="$GOFLAGS -buildmode=exe" # go has no -race with pie
 	local packages
 	packages=$(grep -rlE --include='*.go' --exclude-dir=pagetest --exclude-dir=gemma4 '^\s+go [a-zA-Z_.]+[({]|"sync(/atomic)?"' daemon devices kernels | xargs -n1 dirname | sort -u | sed 's|^|./|')
-	go test -race -count=1 -gcflags=github.com/gordonklaus/portaudio=-d=checkptr=0 $packages || return 1
+	go test -race -vet=off -count=1 -gcflags=github.com/gordonklaus/portaudio=-d=checkptr=0 $packages || return 1
 	# Of the model, what is done with it at the same time or given up midway; the
 	# rest is mathematics, which the race detector slows down tenfold.
-	go test -race -count=1 -run 'Session|Hear|Listen|Cancel|Close|Concurrent|Fork' ./kernels/gemma4
+	go test -race -vet=off -count=1 -run 'Session|Hear|Listen|Cancel|Close|Concurrent|Fork' ./kernels/gemma4
 }
 
 # sanitize: the C kernels with every access to memory and every undefined
 # operation checked. -w: gcc warns wrongly about code that it has instrumented.
+# -O1, behind the flags in the source: with -O3 gcc takes minutes for what it has
+# instrumented, and the checks are the same.
 sanitize() {
-	CGO_CFLAGS="-g1 -w -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
-		go test -asan -count=1 ./kernels
+	printf '#!/bin/sh\nexec gcc "$@" -O1\n' >"$work/cc" && chmod 755 "$work/cc" || return 1
+	CC=$work/cc CGO_CFLAGS="-g1 -w -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
+		go test -asan -vet=off -count=1 ./kernels
 }
 
-# fuzz: each fuzz test for a moment. Go sometimes takes the end of that moment
-# for a failure (golang/go#75804): then there is no failing input, and one more
-# run tells.
+# fuzz: each fuzz test on some inputs. They are counted, because Go sometimes
+# takes the end of a time for a failure (golang/go#75804). Without C, as what is
+# fuzzed is Go.
 fuzz() {
-	local file name bad=0
-	look_for_inputs() { go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-2s}" "$(dirname "$file")" >"$work/fuzz" 2>&1; }
-	while IFS=: read -r file name; do
-		echo "$(dirname "$file") $name"
-		look_for_inputs && continue
-		if ! grep -q 'Failing input' "$work/fuzz" && grep -q '^ *context deadline exceeded$' "$work/fuzz"; then
-			look_for_inputs && continue
-		fi
-		cat "$work/fuzz"
-		bad=1
-	done < <(grep -roE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/func //' | sort)
+	local package name bad=0
+	while read -r package; do
+		CGO_ENABLED=0 go test -c -fuzz=. -o "$work/fuzz.test" "$package" || return 1
+		while read -r name; do
+			echo "$package $name"
+			(cd "$package" && "$work/fuzz.test" -test.run '^$' -test.fuzz "^$name\$" -test.fuzztime "${FUZZTIME:-3000x}" \
+				-test.fuzzminimizetime 1000x -test.fuzzcachedir "$work/fuzz/$package") >"$work/fuzz.log" 2>&1 && continue
+			cat "$work/fuzz.log"
+			bad=1
+		done < <(grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$package"/*_test.go | sed 's/func //')
+	done < <(grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u)
 	return $bad
 }
 
@@ -91,7 +98,7 @@ arm64() {
 	local package name cpu
 	for package in kernels kernels/gguf kernels/tokenizer; do
 		name=$work/$(basename "$package").arm64
-		CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go test -c -ldflags '-extldflags -static' -o "$name" "./$package" || return 1
+		CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go test -c -buildmode=exe -ldflags '-extldflags -static' -o "$name" "./$package" || return 1
 	done
 	for cpu in cortex-a72 cortex-a76 max; do
 		emulate "$cpu" kernels || return 1
@@ -132,6 +139,11 @@ devices() {
 	bash deploy/vm/vm.sh run -t 1200 "$share" bash devices.sh
 }
 
+# recipe: how the bundled model is made, from seeds to GGUF files and figures, with
+# little data and few steps. Its Python takes 6 GB; SENSED_RECIPE is the folder that
+# keeps it.
+recipe() { bash deploy/models/tiny/recipe/run.sh --quick --work "${SENSED_RECIPE:-$work/recipe}"; }
+
 failed=()
 step() {
 	local start=$SECONDS
@@ -145,9 +157,10 @@ step() {
 }
 
 steps=(format vet build unit reference race sanitize fuzz arm64 boards devices)
+optional=(recipe) # only when they are named
 for name in "$@"; do
-	if [[ " ${steps[*]} " != *" $name "* ]]; then
-		echo "There is no step $name. There are: ${steps[*]}" >&2
+	if [[ " ${steps[*]} ${optional[*]} " != *" $name "* ]]; then
+		echo "There is no step $name. There are: ${steps[*]}, and only when named: ${optional[*]}" >&2
 		exit 2
 	fi
 done

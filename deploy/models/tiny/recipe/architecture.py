@@ -1,10 +1,9 @@
 """The shape of the model, how its weights start, and running its two towers."""
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-import transformers.models.gemma4.modeling_gemma4 as gemma4
 from PIL import Image
 from tokenizers import Tokenizer
 from transformers import Gemma4Config, Gemma4ForConditionalGeneration
@@ -15,7 +14,7 @@ from transformers.models.gemma4.image_processing_pil_gemma4 import get_aspect_ra
 from vocabulary import CONTROL
 
 WIDTH = 192  # of the text decoder, and so of every soft token
-SIGHT_WIDTH, SIGHT_HEADS = 192, 6  # of the vision tower
+SIGHT_HEAD = 32  # width of a head of the vision tower
 PATCH, POOL = 16, 3
 SOFT_TOKENS = 70  # most for a picture
 FRAME_WIDTH, FRAME_HEIGHT = 432, 336  # what 640x480 becomes at 70 soft tokens
@@ -26,7 +25,17 @@ MELS = 128
 ControlIds = dict[str, int]
 
 
-def configuration(vocabulary_size: int, ids: ControlIds, clipped: bool) -> Gemma4Config:
+class Sight(NamedTuple):
+    """The size of the vision tower."""
+
+    width: int
+    layers: int
+
+
+SIGHT = Sight(192, 4)  # from nothing, and what smaller ones are grown to
+
+
+def configuration(vocabulary_size: int, ids: ControlIds, clipped: bool, sight: Sight = SIGHT) -> Gemma4Config:
     """clipped: with the bounds beside every tower weight that the published models have."""
     text = Gemma4TextConfig(
         vocab_size=vocabulary_size, vocab_size_per_layer_input=vocabulary_size, hidden_size=WIDTH, intermediate_size=256,
@@ -36,8 +45,9 @@ def configuration(vocabulary_size: int, ids: ControlIds, clipped: bool) -> Gemma
         max_position_embeddings=4096, pad_token_id=0, eos_token_id=[1, ids["<turn|>"]], bos_token_id=2,
     )
     vision = Gemma4VisionConfig(
-        hidden_size=SIGHT_WIDTH, intermediate_size=2 * SIGHT_WIDTH, num_hidden_layers=4, num_attention_heads=SIGHT_HEADS,
-        num_key_value_heads=SIGHT_HEADS, head_dim=SIGHT_WIDTH // SIGHT_HEADS, position_embedding_size=256, use_clipped_linears=clipped,
+        hidden_size=sight.width, intermediate_size=2 * sight.width, num_hidden_layers=sight.layers,
+        num_attention_heads=sight.width // SIGHT_HEAD, num_key_value_heads=sight.width // SIGHT_HEAD, head_dim=SIGHT_HEAD,
+        position_embedding_size=256, use_clipped_linears=clipped,
     )
     audio = Gemma4AudioConfig(
         hidden_size=128, num_hidden_layers=4, num_attention_heads=4, subsampling_conv_channels=[128, 16],
@@ -54,10 +64,10 @@ def control_ids(tokenizer: Tokenizer) -> ControlIds:
     return {token: tokenizer.token_to_id(token) for token in CONTROL}
 
 
-def build(tokenizer: Tokenizer, clipped: bool = False, seed: int = 0) -> Gemma4ForConditionalGeneration:
+def build(tokenizer: Tokenizer, clipped: bool = False, seed: int = 0, sight: Sight = SIGHT) -> Gemma4ForConditionalGeneration:
     """A model with fresh weights, float32."""
     torch.manual_seed(seed)
-    config = configuration(tokenizer.get_vocab_size(), control_ids(tokenizer), clipped)
+    config = configuration(tokenizer.get_vocab_size(), control_ids(tokenizer), clipped, sight)
     model = Gemma4ForConditionalGeneration(config).float()
     model.model.language_model.set_attn_implementation("eager")  # a fifth faster than the fused one at these lengths
     with torch.no_grad():
@@ -84,19 +94,9 @@ def _start(name: str, weight: torch.Tensor) -> None:
         weight.fill_(0.15)  # quiet branches at the start, or the soft tokens drown
 
 
-def use_fast_norms() -> None:
-    """Replaces the reference's RMS norm by PyTorch's fused one: the same values, a fifth of the time."""
-
-    def forward(self: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
-        weight = self.weight.to(hidden.dtype) if self.with_scale else None
-        return F.rms_norm(hidden, (hidden.shape[-1],), weight, self.eps)
-
-    gemma4.Gemma4RMSNorm.forward = forward
-
-
-def resize(picture: Image.Image) -> np.ndarray:
+def resize(picture: Image.Image, soft_tokens: int = SOFT_TOKENS) -> np.ndarray:
     """A picture as the image processor hands it to the vision tower: [height, width, 3] uint8."""
-    most = SOFT_TOKENS * POOL * POOL
+    most = soft_tokens * POOL * POOL
     height, width = get_aspect_ratio_preserving_size(picture.height, picture.width, PATCH, most, POOL)
     picture = picture.convert("RGB")
     return np.asarray(picture if picture.size == (width, height) else picture.resize((width, height), Image.BICUBIC))

@@ -7,9 +7,12 @@ from safetensors.torch import load_file
 from transformers import Gemma4ForConditionalGeneration
 
 import architecture
+import ggufs
+import norms
 import vocabulary
+from grow import grow, sight_size
 
-PATCH_HEADS = "patch_heads."  # helpers of training that are not part of the model
+PATCH_HEADS, READERS = "patch_heads.", "readers."  # helpers of training that are not part of the model
 
 
 def save(path: Path, weights: dict[str, torch.Tensor], step: int) -> None:
@@ -20,34 +23,43 @@ def save(path: Path, weights: dict[str, torch.Tensor], step: int) -> None:
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """The weights of a .pt file, or of a folder with model.safetensors."""
+    """The weights of a .pt file, or of a folder with model.safetensors or the two GGUF files."""
     if path.is_dir():
-        return load_file(path / "model.safetensors")
+        whole = path / "model.safetensors"
+        return load_file(whole) if whole.exists() else ggufs.read(path)
     return torch.load(path, weights_only=True)["weights"]
 
 
+def sight_of(path: Path) -> architecture.Sight:
+    """The size of the vision tower of a checkpoint; that of a new one if it has none."""
+    weights = read(path)
+    return sight_size(weights) or architecture.SIGHT
+
+
 def load_into(model: Gemma4ForConditionalGeneration, path: Path) -> None:
-    """Overwrites those weights of the model that path has; bounds, helpers and parts of another size are left out."""
+    """Overwrites those weights of the model that path has. A smaller vision tower is grown; bounds and helpers are left out."""
     known = model.state_dict()
-    weights = {name: weight for name, weight in read(path).items() if name in known and weight.shape == known[name].shape}
+    grown = grow(read(path), known)
+    weights = {name: weight for name, weight in grown.items() if name in known and weight.shape == known[name].shape}
     model.load_state_dict(weights, strict=False)
     print(f"{path}: {len(weights)} of {len(known)} weights", flush=True)
 
 
-def load_helper(helper: torch.nn.Module, path: Path, prefix: str) -> None:
-    """Overwrites the weights of a helper of training with those that path has under the prefix, if any."""
+def load_helper(helper: torch.nn.Module, path: Path, prefix: str) -> bool:
+    """Overwrites the weights of a helper of training with those that path has under the prefix; says whether it has any."""
     weights = {name.removeprefix(prefix): weight for name, weight in read(path).items() if name.startswith(prefix)}
     if weights:
         helper.load_state_dict(weights)
+    return bool(weights)
 
 
 def open_model(path: Path, data: Path) -> tuple[Gemma4ForConditionalGeneration, vocabulary.Tokenizer]:
     """A trained model, ready to answer. A folder keeps the clip bounds that it was exported with."""
     tokenizer = vocabulary.load(data)
-    if path.is_dir():
+    if (path / "config.json").exists():
         model = Gemma4ForConditionalGeneration.from_pretrained(path).float()
     else:
-        model = architecture.build(tokenizer)
+        model = architecture.build(tokenizer, sight=sight_of(path))
         load_into(model, path)
-    architecture.use_fast_norms()
+    norms.use_fast_norms()
     return model.eval(), tokenizer

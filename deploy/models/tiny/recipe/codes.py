@@ -69,15 +69,17 @@ class Truth:
     objects: dict[int, tuple[int, np.ndarray]]  # token -> (index of the label, POSITIONS of the box)
 
 
-def truth(things: list[Thing], place: str, night: bool, jitter: np.random.Generator | None = None) -> Truth:
-    """jitter: adds a little noise to the positions."""
-    code = np.zeros((GRID_WIDTH * GRID_HEIGHT, SIZE), np.float32)
+def truth(things: list[Thing], place: str, night: bool, jitter: np.random.Generator | None = None,
+          grid: tuple[int, int] = (GRID_WIDTH, GRID_HEIGHT)) -> Truth:
+    """jitter: adds a little noise to the positions. grid: soft tokens across and down."""
+    across, down = grid
+    code = np.zeros((across * down, SIZE), np.float32)
     objects: dict[int, tuple[int, np.ndarray]] = {}
     # Large ones first, so that of two in one cell the smaller stays.
     for label, box in sorted(things, key=lambda thing: -(thing[1][2] - thing[1][0]) * (thing[1][3] - thing[1][1])):
         positions = with_middle(box)
         y, x = positions[4:]
-        cell = min(GRID_HEIGHT - 1, int(y * GRID_HEIGHT)) * GRID_WIDTH + min(GRID_WIDTH - 1, int(x * GRID_WIDTH))
+        cell = min(down - 1, int(y * down)) * across + min(across - 1, int(x * across))
         if jitter is not None:
             positions = positions + jitter.normal(0, 0.003, POSITIONS)
         code[cell] = 0

@@ -78,10 +78,10 @@ def main() -> None:
     options = arguments.parse_args()
     options.data.mkdir(parents=True, exist_ok=True)
 
+    scenes = {DRAWN: options.scenes, RESIZED: options.resized}
     with ProcessPoolExecutor(os.cpu_count()) as workers:
         jobs = [
-            workers.submit(make_scenes, DRAWN, options.scenes, options.data),
-            workers.submit(make_scenes, RESIZED, options.resized, options.data),
+            *(workers.submit(make_scenes, name, count, options.data) for name, count in scenes.items() if count),
             workers.submit(make_clips, "val", 0, options.held_out, options.data),
             workers.submit(make_clips, "valvoice", 0, options.held_out, options.data),
         ]

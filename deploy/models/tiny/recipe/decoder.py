@@ -51,7 +51,7 @@ def answer_logits(model: Gemma4ForConditionalGeneration, rows: list[Row], soft: 
 
 
 def _mask(branches: torch.Tensor, picture: torch.Tensor | None) -> dict[str, torch.Tensor]:
-    """Who sees whom: what comes before in the same branch or in the shared part; no row is longer than the window."""
+    """Who sees whom: what comes before in the same branch or in the shared part; none reaches back further than the window."""
     length = branches.shape[1]
     own, other = branches[:, :, None], branches[:, None, :]
     seen = torch.tril(torch.ones(length, length, dtype=torch.bool)) & ((other == 0) | (other == own))

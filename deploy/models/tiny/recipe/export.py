@@ -86,7 +86,8 @@ def with_bounds(model: gemma4.Gemma4ForConditionalGeneration, tokenizer: Tokeniz
                 clips: Clips) -> gemma4.Gemma4ForConditionalGeneration:
     """The same weights in a model whose tower weights carry clip bounds."""
     seen = largest_values(model, clips)
-    bounded = architecture.build(tokenizer, clipped=True)
+    vision = model.config.vision_config
+    bounded = architecture.build(tokenizer, clipped=True, sight=architecture.Sight(vision.hidden_size, vision.num_hidden_layers))
     bounded.load_state_dict(model.state_dict(), strict=False)
     for name, part in _clipped(bounded):
         into, out = (float(np.ceil(value * MARGIN * 8) / 8) for value in seen[name])

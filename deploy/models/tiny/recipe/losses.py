@@ -1,4 +1,4 @@
-"""How far soft tokens are from the code that they should say, and answers from the right ones."""
+"""How far what soft tokens say is from what they should say, and answers from the right ones."""
 import torch
 import torch.nn.functional as F
 
@@ -13,8 +13,18 @@ TASK_WEIGHTS = (1.5, 1.0, 1.0, 0.3, 1.0)  # in the order of questions.TASKS
 NEAR = 0.6  # hundredths: how far a number counts as right, as the deviation of a bell
 
 
-def picture_losses(soft: torch.Tensor, truths: list[Truth], cells: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-    """Losses, not weighted, of soft tokens [batch, tokens, WIDTH]; figures beside them begin with "_".
+def code_of(soft: torch.Tensor) -> torch.Tensor:
+    """What soft tokens [..., WIDTH] of pictures say in the fixed code: [..., codes.SIZE]."""
+    return soft @ bases()[0].T / AMPLITUDE
+
+
+def outside(soft: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
+    """How loud soft tokens are outside of what they write in the fixed code, as a loss."""
+    return (soft - written * AMPLITUDE @ bases()[0]).pow(2).mean()
+
+
+def picture_losses(written: torch.Tensor, truths: list[Truth], cells: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+    """Losses, not weighted, of what soft tokens say, [batch, tokens, codes.SIZE]; figures beside them begin with "_".
 
     cells says which tokens of each picture these are, [batch, tokens]; without it they are all.
     """
@@ -26,7 +36,6 @@ def picture_losses(soft: torch.Tensor, truths: list[Truth], cells: torch.Tensor 
     if cells is not None:
         wanted = wanted.gather(1, cells[..., None].expand(-1, -1, codes.SIZE))
         positions = positions.gather(1, cells[..., None].expand(-1, -1, codes.POSITIONS))
-    written = soft @ bases()[0].T / AMPLITUDE  # wanted == written when all is learned
     there = wanted[..., codes.OBJECT] > 0
     presence = (written[..., codes.OBJECT] - 0.5) * SHARPNESS * 2
     place = written[..., codes.PLACE].mean(1) * SHARPNESS
@@ -37,7 +46,6 @@ def picture_losses(soft: torch.Tensor, truths: list[Truth], cells: torch.Tensor 
         "place": F.cross_entropy(place, wanted[:, 0, codes.PLACE].argmax(1)),
         "night": F.binary_cross_entropy_with_logits(night, wanted[:, 0, codes.NIGHT]),
         "code": ((written - wanted) ** 2 * weight).mean(),
-        "rest": (soft - written * AMPLITUDE @ bases()[0]).pow(2).mean(),  # what lies outside the code stays quiet
         "_wrong": ((presence > 0) != there).float().sum(1).mean(),  # tokens of a picture
     }
     if there.any():
@@ -67,15 +75,15 @@ def weighted(losses: dict[str, torch.Tensor], weights: dict[str, float]) -> torc
 
 
 def sound_scores(soft: torch.Tensor) -> torch.Tensor:
-    """Soft tokens [..., WIDTH] -> logits of characters."""
+    """Soft tokens [..., WIDTH] of sound -> logits of characters in the fixed code."""
     return soft @ bases()[1].T / AMPLITUDE * SOUND_SHARPNESS
 
 
-def sound_loss(soft: torch.Tensor, counts: torch.Tensor, texts: list[str]) -> torch.Tensor:
-    """CTC loss of soft tokens [batch, time, WIDTH] against the texts as they sound."""
+def sound_loss(scores: torch.Tensor, counts: torch.Tensor, texts: list[str]) -> torch.Tensor:
+    """CTC loss of logits of characters [batch, time, characters] against the texts as they sound."""
     wanted = [spell(spoken(text)) for text in texts]
     return F.ctc_loss(
-        sound_scores(soft).log_softmax(-1).transpose(0, 1),
+        scores.log_softmax(-1).transpose(0, 1),
         torch.tensor([character for text in wanted for character in text], dtype=torch.long),
         counts, torch.tensor([len(text) for text in wanted]), zero_infinity=True,
     )

@@ -10,7 +10,7 @@ from words import (
 
 DETECT, CAPTION, SOME, POINT, SPEECH = range(5)
 TASKS = ("detect", "caption", "some", "point", "speech")
-FENCED_SHARE = 0.15
+FENCED_SHARE = 0.08
 
 
 class Questions:

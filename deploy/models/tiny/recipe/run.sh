@@ -1,30 +1,41 @@
 #!/usr/bin/env bash
 # Makes the demonstration model: data from seeds, training, GGUF files, figures.
 #
-#   run.sh --work FOLDER --llama FOLDER [--python PYTHON] [--quick] [--start CHECKPOINT] [STAGE...]
+#   run.sh --work FOLDER [OPTION...] [STAGE...]
 #
-# FOLDER of --work takes data and checkpoints (8 GB; with --quick 0.3 GB). --llama
-# is the source of llama.cpp, for its converter: it lies in the sdist of
-# llama-cpp-python 0.3.36 under vendor/llama.cpp.
-# Stages, in order: data parts joint export evaluate. Without any, all are run.
-# --quick goes the same way in about ten minutes: little data, few steps, a model
-# that has learned next to nothing. --start goes on with the joint training of a
-# checkpoint: a .pt file, or a folder with model.safetensors.
+# FOLDER takes everything that is made (8 GB; with --quick or --start less).
+# Stages, in order: setup checks data parts joint export evaluate. Without any, all
+# are run.
+#   --quick          the same way in less than ten minutes: little data, few steps, a
+#                    model that has learned next to nothing
+#   --start MODEL    goes on with the joint training of a model: a folder with the GGUF
+#                    files or with model.safetensors, or a .pt file of training. The
+#                    shipped one is the folder above this script
+#   --minutes N      of joint training
+#   --processes N    that train together, 2 unless said otherwise
+#   --seed N         for other pictures and questions than the last time
+#   --freeze PART    with --start: leaves audio, vision or text as it is
+#   --grow           with --start: first makes the vision tower as large as a new one
+#   --python PYTHON  one that has the packages of requirements.txt (else setup makes one)
+#   --llama FOLDER   the source of llama.cpp, for its converter (else setup fetches it)
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-work='' llama='' python=python3 quick='' start='' stages=()
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+work='' llama='' python='' quick='' start='' minutes='' processes=2 seed=0 stages=() joint_options=()
+usage() { sed -n '2,22s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 while (($#)); do
   case $1 in
     --quick) quick=yes; shift; continue ;;
-    --work | --llama | --python | --start) (($# > 1)) || usage; declare "${1#--}=$2"; shift 2; continue ;;
-    data | parts | joint | export | evaluate) stages+=("$1"); shift; continue ;;
+    --grow) joint_options+=(--grow); shift; continue ;;
+    --freeze) (($# > 1)) || usage; joint_options+=(--freeze "$2"); shift 2; continue ;;
+    --work | --llama | --python | --start | --minutes | --processes | --seed)
+      (($# > 1)) || usage; declare "${1#--}=$2"; shift 2; continue ;;
+    setup | checks | data | parts | joint | export | evaluate) stages+=("$1"); shift; continue ;;
     *) echo "run.sh: $1 is no option or stage" >&2; usage ;;
   esac
 done
-[[ -n $work && -n $llama ]] || usage
-((${#stages[@]})) || stages=(data parts joint export evaluate)
+[[ -n $work ]] || usage
+((${#stages[@]})) || stages=(setup checks data parts joint export evaluate)
 mkdir -p "$work"
 
 export OMP_NUM_THREADS=1 # the stages run side by side
@@ -32,16 +43,32 @@ export OMP_NUM_THREADS=1 # the stages run side by side
 export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=67108864
 
 if [[ $quick ]]; then
-  amounts=(--scenes 400 --resized 80 --clips 300 --held-out 20)
-  vision=1 audio=1 text=1 joint=1 sizes=(--scenes 25 --clips 10)
+  amounts=(--scenes 200 --resized 60 --clips 150 --held-out 12)
+  vision=0.5 audio=0.5 text=0.5 joint=0.5 sizes=(--scenes 25 --clips 10)
 else
   amounts=(--scenes 9000 --resized 6000 --clips 6600 --held-out 250)
   vision=60 audio=57 text=40 joint=60 sizes=(--scenes 150 --clips 100)
 fi
+# Only the vision tower alone learns from scenes on disk.
+[[ $start ]] && amounts+=(--scenes 0 --resized 0) joint_options+=(--start "$start")
+joint=${minutes:-$joint}
+llama_version=0.3.36 llama_made=$work/llama/llama_cpp_python-$llama_version/vendor/llama.cpp
 
 run() { # script arguments...
   echo "== $*" >&2
-  "$python" -B "$here/$1" "${@:2}"
+  "${python:-$work/venv/bin/python}" -B "$here/$1" "${@:2}"
+}
+
+setup() {
+  if [[ ! $python ]]; then
+    [[ -x $work/venv/bin/python ]] || python3 -m venv "$work/venv"
+    "$work/venv/bin/python" -m pip install --quiet -r "$here/requirements.txt" # 6 GB, most of it CUDA's, which PyPI's torch wants
+  fi
+  [[ $llama || -e $llama_made ]] && return
+  mkdir -p "$work/llama"
+  "${python:-$work/venv/bin/python}" -m pip download --quiet --no-deps --no-binary llama-cpp-python -d "$work/llama" "llama-cpp-python==$llama_version"
+  tar -xzf "$work/llama/llama_cpp_python-$llama_version.tar.gz" -C "$work/llama" --wildcards \
+    '*/vendor/llama.cpp/convert*' '*/vendor/llama.cpp/conversion/*' '*/vendor/llama.cpp/gguf-py/*' '*/vendor/llama.cpp/models/templates/*'
 }
 
 both() { # waits for two jobs and fails when one did
@@ -51,17 +78,18 @@ both() { # waits for two jobs and fails when one did
   return $failed
 }
 
-together() { # two processes train one model; script arguments...
-  local rank jobs=()
+together() { # so many processes train one model; count script arguments...
+  local rank jobs=() failed=0
   rm -f "$work"/.meeting*
-  for rank in 0 1; do
-    (run "$1" --data "$work" --rank $rank --world 2 "${@:2}") & jobs+=($!)
+  for ((rank = 0; rank < $1; rank++)); do
+    (run "$2" --data "$work" --rank $rank --world "$1" "${@:3}") & jobs+=($!)
   done
-  both "${jobs[@]}"
+  for rank in "${jobs[@]}"; do wait "$rank" || failed=1; done
+  return $failed
 }
 
 parts() {
-  together train_vision.py --minutes $vision
+  together 2 train_vision.py --minutes $vision
   (run train_audio.py --data "$work" --minutes $audio) & local one=$!
   (run train_text.py --data "$work" --minutes $text) & local two=$!
   both $one $two
@@ -69,10 +97,12 @@ parts() {
 
 for stage in "${stages[@]}"; do
   case $stage in
+    setup) setup ;;
+    checks) run checks.py --data "$work" ;;
     data) run data.py --data "$work" "${amounts[@]}" ;;
     parts) [[ $start ]] || parts ;;
-    joint) together train_joint.py --minutes $joint ${start:+--start "$start"} ;;
-    export) run export.py "$work/joint.pt" "$work/out" --data "$work" --llama "$llama" ;;
+    joint) together "$processes" train_joint.py --minutes "$joint" --seed "$seed" "${joint_options[@]}" ;;
+    export) run export.py "$work/joint.pt" "$work/out" --data "$work" --llama "${llama:-$llama_made}" ;;
     evaluate) run evaluate.py "$work/out/hf" --data "$work" "${sizes[@]}" --out "$work/out/evaluation.json" ;;
   esac
 done

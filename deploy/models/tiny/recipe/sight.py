@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from transformers import Gemma4ForConditionalGeneration
 
 from architecture import PATCH, POOL
+from norms import rms_norm
 
 HALF = torch.bfloat16
 EPSILON = 1e-6  # of the norms
@@ -45,10 +46,7 @@ class _Attend(torch.autograd.Function):
 
 
 def _norm(x: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """RMS norm in float32."""
-    x = x.float()
-    x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + EPSILON)
-    return x if weight is None else x * weight
+    return rms_norm(x, weight, EPSILON)
 
 
 def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -98,7 +96,7 @@ def _think(hidden: torch.Tensor, mixed: torch.Tensor, w: _Weights) -> torch.Tens
     mixed = mixed.transpose(1, 2).reshape(*hidden.shape[:2], -1)
     hidden = hidden + _norm(F.linear(mixed, w.attended.to(HALF)), w.attended_norm)
     gate, up = F.linear(_norm(hidden, w.think_norm).to(HALF), w.gate_up.to(HALF)).chunk(2, -1)
-    inner = F.gelu(gate.float(), approximate="tanh").to(HALF) * up
+    inner = F.gelu(gate, approximate="tanh") * up
     return hidden + _norm(F.linear(inner, w.down.to(HALF)), w.thought_norm)
 
 

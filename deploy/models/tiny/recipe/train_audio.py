@@ -4,6 +4,7 @@ import torch
 
 import architecture
 import checkpoints
+import norms
 import options
 import vocabulary
 from codes import CHARACTERS, bases
@@ -32,7 +33,7 @@ def main() -> None:
     model = architecture.build(vocabulary.load(settings.data), seed=2)
     if settings.start:
         checkpoints.load_into(model, settings.start)
-    architecture.use_fast_norms()
+    norms.use_fast_norms()
     named = [(name, weight) for name, weight in model.named_parameters() if "audio_tower" in name or "embed_audio" in name]
     batches = SpeechBatches(Clips(settings.data, "train"), np.random.default_rng(11))
 
@@ -40,7 +41,7 @@ def main() -> None:
         samples, texts = batches.draw(BATCH)
         soft, counts = architecture.hear(model, samples)
         scores = sound_scores(soft)
-        ctc = sound_loss(soft, counts, texts)
+        ctc = sound_loss(scores, counts, texts)
         rows = bases()[1]
         rest = (soft - soft @ rows.T @ rows).pow(2).mean()
         size = (scores / SOUND_SHARPNESS).pow(2).mean()

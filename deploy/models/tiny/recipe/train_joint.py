@@ -8,105 +8,142 @@ from transformers import Gemma4ForConditionalGeneration
 
 import architecture
 import checkpoints
+import norms
 import options
 import sight
 import vocabulary
-from architecture import FRAME_TOKENS, GRID_HEIGHT, GRID_WIDTH
-from chat import Chat, Row
-from codes import truth
-from data import DRAWN, RESIZED, Scenes
+from chat import Chat, Question, Row
+from codes import AMPLITUDE, bases, truth
 from decoder import answer_logits
-from losses import answer_loss, picture_losses, sound_loss, weighted
+from losses import SOUND_SHARPNESS, answer_loss, picture_losses, sound_loss, weighted
 from questions import Questions
+from scenes import Scene
 from sound import SpeechBatches, silence
 from speech import Clips
 from training import train
-from words import Thing
+from views import Views, grid
 
 PICTURES, SOUNDS = 8, 6  # in a step, for each process
-SOUND_EVERY = 2  # steps
-RESIZED_SHARE = 0.6
+SOUND_EVERY, FROZEN_SOUND_EVERY = 2, 4  # steps; the second only keeps the decoder in practice
 SILENT_SHARE = 0.35  # of steps with sound in which one clip is silence
+CAPTION_SHARE, SOME_SHARE, POINT_SHARE = 0.6, 0.5, 0.15  # of pictures that are asked so, beside for all boxes
 BOTH_WAYS_SHARE = 0.15  # see decoder.answer_logits
 CODE_WEIGHTS = {"object": 12, "label": 1, "numbers": 0.5, "place": 0.3, "night": 0.3, "code": 2}
 CODE_WEIGHT, SOUND_WEIGHT = 0.25, 0.15
+LEARNING_SHARE = 0.04  # of the time: new readers learn to read before the towers are told to write for them
+PARTS = {"vision": ("vision_tower", "embed_vision"), "audio": ("audio_tower", "embed_audio"), "text": ("language_model",)}
 Batch = list[tuple[Row, torch.Tensor]]  # questions, soft tokens
+
+
+class Readers(torch.nn.Module):
+    """Reads from soft tokens what is in a picture and which characters are spoken: helpers of training.
+
+    They begin as the fixed code, in which the parts were trained. A model that writes something else, as one does
+    that was trained for long, gets them to learn its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        pictures, sound = bases()
+        self.pictures = torch.nn.Parameter(pictures / AMPLITUDE)
+        self.sound = torch.nn.Parameter(sound / AMPLITUDE * SOUND_SHARPNESS)
 
 
 class Joint:
     """The model with what it is trained on."""
 
-    def __init__(self, settings: argparse.Namespace, model: Gemma4ForConditionalGeneration, chat: Chat) -> None:
+    def __init__(self, settings: argparse.Namespace, model: Gemma4ForConditionalGeneration, readers: Readers, learn: bool,
+                 chat: Chat) -> None:
+        """learn: whether the readers have yet to learn what the model writes."""
         seed = [21, settings.rank, settings.seed, int(settings.rate * 1e6)]
-        self.model, self.chat, self.compiled = model, chat, settings.compile
+        self.model, self.readers, self.chat, self.compiled = model, readers, chat, settings.compile
+        self.learning_share = LEARNING_SHARE if learn else 0.0
+        self.hearing_fixed = "audio" in settings.freeze
         self.rng = np.random.default_rng(seed)
         self.questions = Questions(random.Random(str(seed)), usual=0.4)
-        self.scenes = {name: Scenes(settings.data, name) for name in (DRAWN, RESIZED)}
+        self.views = Views(self.rng)
         self.speech = SpeechBatches(Clips(settings.data, "train"), self.rng)
-        self.positions = sight.cell_positions(GRID_HEIGHT, GRID_WIDTH).view(1, -1, 2).expand(PICTURES, -1, 2)
         self.count = 0
 
-    def pictures(self) -> tuple[Batch, torch.Tensor, dict[str, float]]:
-        """Questions about pictures, and the loss of the code."""
-        drawn = [self.scenes[RESIZED if self.rng.random() < RESIZED_SHARE else DRAWN].draw(self.rng) for _ in range(PICTURES)]
-        patches = sight.by_cell(torch.from_numpy(np.stack([pixels for pixels, *_ in drawn])))
-        light = torch.empty(PICTURES, 1, 1).uniform_(0.88, 1.12), torch.empty(PICTURES, 1, 1).uniform_(-0.05, 0.05)
-        values = (patches.flatten(1, 2).float() / 255 * light[0] + light[1]).clamp_(0, 1)
-        soft = sight.pool(self.model, sight.look(self.model, values, self.positions, self.compiled)[-1])
-        losses = picture_losses(soft, [truth(things, place, night) for _, things, place, night in drawn])
-        batch: Batch = []
-        for tokens, (_, things, place, night) in zip(soft, drawn):
-            asked = [self.questions.detect(things), self.questions.detect_some(things)]
-            if not unclear(things):
-                asked.append(self.questions.caption(things, place, night))
-            asked.append(self.questions.point(things) if self.rng.random() < 0.3 else self.questions.detect_some(things))
-            self.questions.rng.shuffle(asked)
-            batch.append((self.chat.row(asked, "image", FRAME_TOKENS, self.questions.rng), tokens))
-        figures = {name: losses[name].item() for name in ("_wrong", "_right", "_off") if name in losses}
+    def pictures(self, learning: bool) -> tuple[Batch, torch.Tensor, dict[str, float]]:
+        """Questions about pictures, and the loss of what their soft tokens say."""
+        pixels, drawn = self.views.draw(PICTURES)
+        across, down = grid(pixels)
+        light = torch.empty(len(drawn), 1, 1).uniform_(0.88, 1.12), torch.empty(len(drawn), 1, 1).uniform_(-0.05, 0.05)
+        values = (sight.by_cell(torch.from_numpy(pixels)).flatten(1, 2).float() / 255 * light[0] + light[1]).clamp_(0, 1)
+        positions = sight.cell_positions(down, across).view(1, -1, 2).expand(len(drawn), -1, 2)
+        soft = sight.pool(self.model, sight.look(self.model, values, positions, self.compiled)[-1])
+        written = (soft.detach() if learning else soft) @ self.readers.pictures.T
+        truths = [truth(scene.things, scene.place, scene.night, grid=(across, down)) for scene in drawn]
+        losses = picture_losses(written, truths)
+        batch: Batch = [(self.chat.row(self.ask(scene), "image", across * down, self.questions.rng), tokens)
+                        for tokens, scene in zip(soft, drawn)]
+        figures = {name.lstrip("_"): losses[name].item() for name in ("_wrong", "_right", "_off") if name in losses}
         return batch, weighted(losses, CODE_WEIGHTS), figures
 
-    def sounds(self) -> tuple[Batch, torch.Tensor]:
+    def ask(self, scene: Scene) -> list[Question]:
+        """Questions about a scene, for all boxes and some others."""
+        asked, rng = [self.questions.detect(scene.things)], self.questions.rng
+        if rng.random() < CAPTION_SHARE:
+            asked.append(self.questions.caption(scene.things, scene.place, scene.night))
+        if rng.random() < SOME_SHARE:
+            asked.append(self.questions.detect_some(scene.things))
+        if rng.random() < POINT_SHARE:
+            asked.append(self.questions.point(scene.things))
+        rng.shuffle(asked)
+        return asked
+
+    def sounds(self, learning: bool) -> tuple[Batch, torch.Tensor]:
         """Questions about speech, and the loss of its characters."""
         samples, texts = self.speech.draw(SOUNDS)
         if self.rng.random() < SILENT_SHARE:
             samples[0], texts[0] = silence(self.rng), ""
-        soft, counts = architecture.hear(self.model, samples)
-        batch = [(self.chat.row([self.questions.transcribe(text)], "audio", int(count), self.questions.rng, media_last=0.2), tokens[:count])
-                 for text, count, tokens in zip(texts, counts, soft)]
-        return batch, sound_loss(soft, counts, texts)
+        with torch.set_grad_enabled(not self.hearing_fixed):
+            soft, counts = architecture.hear(self.model, samples)
+        scores = (soft.detach() if learning else soft) @ self.readers.sound.T
+        batch: Batch = []
+        for text, count, tokens in zip(texts, counts, soft):
+            asked = [self.questions.transcribe(text)]
+            batch.append((self.chat.row(asked, "audio", int(count), self.questions.rng, media_last=0.2), tokens[:count]))
+        return batch, sound_loss(scores, counts, texts)
 
     def answer(self, batch: Batch, both_ways: bool) -> tuple[torch.Tensor, dict[str, float]]:
         rows, soft = [row for row, _ in batch], [tokens for _, tokens in batch]
         return answer_loss(*answer_logits(self.model, rows, soft, self.chat.ids, both_ways))
 
-    def step(self, _: float) -> tuple[torch.Tensor, dict[str, float]]:
-        batch, code, figures = self.pictures()
+    def step(self, share: float) -> tuple[torch.Tensor, dict[str, float]]:
+        learning = share < self.learning_share
+        batch, code, figures = self.pictures(learning)
         loss, more = self.answer(batch, self.rng.random() < BOTH_WAYS_SHARE)
         total, figures = loss + CODE_WEIGHT * code, figures | more
-        if self.count % SOUND_EVERY == 0:
-            batch, characters = self.sounds()
+        if self.count % (FROZEN_SOUND_EVERY if self.hearing_fixed else SOUND_EVERY) == 0:
+            batch, characters = self.sounds(learning)
             loss, more = self.answer(batch, False)
             total, figures = total + loss + SOUND_WEIGHT * characters, figures | more | {"ctc": characters.item()}
         self.count += 1
         return total, figures
 
 
-def unclear(things: list[Thing]) -> bool:
-    """Whether a single thing is just between left, middle and right, as no scene has it before a frame is cut from it."""
-    middles = [(x0 + x1) / 2 for _, (_, x0, _, x1) in things]
-    return len(middles) == 1 and min(abs(middles[0] - 1 / 3), abs(middles[0] - 2 / 3)) < 0.02
-
-
 def main() -> None:
-    settings = options.parser(__doc__, minutes=60, peak=1.3e-3).parse_args()
+    arguments = options.parser(__doc__, minutes=60, peak=1.3e-3)
+    arguments.add_argument("--freeze", choices=list(PARTS), action="append", default=[], help="a part of the model to leave as it is")
+    arguments.add_argument("--grow", action="store_true", help="first make the vision tower of --start as large as a new one")
+    settings = arguments.parse_args()
     tokenizer = vocabulary.load(settings.data)
-    model = architecture.build(tokenizer)
+    keep = settings.start and not settings.grow
+    model = architecture.build(tokenizer, sight=checkpoints.sight_of(settings.start) if keep else architecture.SIGHT)
     stages = [settings.start] if settings.start else [settings.data / f"{stage}.pt" for stage in ("vision", "audio", "text")]
     for path in stages:
         checkpoints.load_into(model, path)
-    architecture.use_fast_norms()
+    readers = Readers()
+    learn = bool(settings.start) and not checkpoints.load_helper(readers, settings.start, checkpoints.READERS)
+    norms.use_fast_norms()
+    for part in settings.freeze:
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(weight.requires_grad and not any(word in name for word in PARTS[part]))
     named = list(model.named_parameters())
-    joint = Joint(settings, model, Chat(tokenizer))
+    named += [(checkpoints.READERS + name, weight) for name, weight in readers.named_parameters()]
+    joint = Joint(settings, model, readers, learn, Chat(tokenizer))
     train("joint", joint.step, named, settings)
 
 

@@ -6,6 +6,7 @@ import torch
 
 import architecture
 import checkpoints
+import norms
 import options
 import start
 import vocabulary
@@ -56,7 +57,7 @@ def main() -> None:
     else:
         start.begin_text(model)
         start.begin_numbers(model, tokenizer)
-    architecture.use_fast_norms()
+    norms.use_fast_norms()
     named = [(name, weight) for name, weight in model.named_parameters() if "language_model" in name]
     chat, rng = Chat(tokenizer), np.random.default_rng([11, settings.seed])
     questions = Questions(random.Random(12 + settings.seed), usual=0.3)

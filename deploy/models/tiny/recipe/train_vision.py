@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 import architecture
 import checkpoints
+import norms
 import options
 import sight
 import start
@@ -19,7 +20,7 @@ import vocabulary
 from architecture import FRAME_HEIGHT, FRAME_TOKENS, FRAME_WIDTH, GRID_HEIGHT, GRID_WIDTH, PATCH, POOL
 from codes import truth
 from data import DRAWN, RESIZED, Scenes
-from losses import picture_losses, weighted
+from losses import code_of, outside, picture_losses, weighted
 from training import train
 from words import LABELS, Thing
 
@@ -37,7 +38,7 @@ class PatchHead(torch.nn.Linear):
     """Reads from each patch what thing it belongs to and how far the sides are: a helper of training."""
 
     def __init__(self) -> None:
-        super().__init__(architecture.SIGHT_WIDTH, 1 + len(LABELS) + 4)
+        super().__init__(architecture.SIGHT.width, 1 + len(LABELS) + 4)
 
 
 def touched(things: list[Thing]) -> np.ndarray:
@@ -91,7 +92,9 @@ class Sight:
         positions = self.positions[cells].flatten(1, 2)
         hidden = sight.look(self.model, (values * light[0] + light[1]).clamp_(0, 1), positions, self.compiled)
         truths = [truth(things, place, night) for _, things, place, night, _ in drawn]
-        losses = picture_losses(sight.pool(self.model, hidden[-1]), truths, cells)
+        soft = sight.pool(self.model, hidden[-1])
+        written = code_of(soft)
+        losses = picture_losses(written, truths, cells) | {"rest": outside(soft, written)}
         patch = self.ask_patches(hidden, positions, [things for _, things, *_ in drawn])
         figures = {name.lstrip("_"): value.item() for name, value in losses.items()}
         return weighted(losses, WEIGHTS) + PATCH_WEIGHT * patch, figures | {"patch": patch.item()}
@@ -128,7 +131,7 @@ def main() -> None:
         checkpoints.load_helper(heads, settings.start, checkpoints.PATCH_HEADS)
     else:
         start.begin_sight(model, seer.sample_patches())
-    architecture.use_fast_norms()
+    norms.use_fast_norms()
     named = [(name, weight) for name, weight in model.named_parameters() if "vision_tower" in name or "embed_vision" in name]
     named += [(checkpoints.PATCH_HEADS + name, weight) for name, weight in heads.named_parameters()]
     train("vision", seer.step, named, settings)

@@ -21,6 +21,8 @@ LOG_EVERY = 20
 def train(name: str, step: Step, named: Named, settings: argparse.Namespace) -> None:
     """Trains the named weights for settings.minutes and leaves them in NAME.pt of the folder settings.data.
 
+    Those that want no gradient are only written.
+
     With settings.world above 1 several processes do so, each on its own pictures and sounds, and meet every few
     steps. Only the one of rank 0 writes.
     """
@@ -29,7 +31,7 @@ def train(name: str, step: Step, named: Named, settings: argparse.Namespace) -> 
         meeting = (settings.data / f".meeting-{name}").absolute()
         distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=settings.rank, world_size=world,
                                        timeout=datetime.timedelta(hours=2))
-    optimizer = MuonAdam(named, settings.rate)
+    optimizer = MuonAdam(((key, weight) for key, weight in named if weight.requires_grad), settings.rate)
     total = settings.minutes * 60
     log = open(settings.data / f"{name}.log", "a") if leader else None
     last = saved = time.monotonic()
