@@ -118,31 +118,34 @@ INLINE void q5_k(struct tile w, int first, int count, struct activations x, int 
   }
 }
 
-// SUMS runs type over blocks of rows: eight, else at most four.
-#define SUMS(type, w)                                                                            \
-  for (int i = 0, n; i < t; i += n) {                                                            \
-    n = t - i >= 8 ? 8 : t - i >= 4 ? 4 : t - i;                                                 \
-    struct activations part = activations_from(x, i, cols);                                      \
-    float *sums = acc + i * TILE;                                                                \
-    __m512 total[8];                                                                             \
-    for (int j = 0; j < n; j++) total[j] = _mm512_loadu_ps(sums + j * TILE);                     \
-    switch (n) {                                                                                 \
-    case 1: type(w, first, count, part, cols, total, 1); break;                                  \
-    case 2: type(w, first, count, part, cols, total, 2); break;                                  \
-    case 3: type(w, first, count, part, cols, total, 3); break;                                  \
-    case 4: type(w, first, count, part, cols, total, 4); break;                                  \
-    default: type(w, first, count, part, cols, total, 8); break;                                 \
-    }                                                                                            \
-    for (int j = 0; j < n; j++) _mm512_storeu_ps(sums + j * TILE, total[j]);                     \
+// SUMS runs type over blocks of rows: of a packed tile eight, or what is left up
+// to four; of rows as the file has them, which are never more than MOST_FEW, four,
+// two or one.
+#define SUMS(type, packed)                                                                         \
+  const struct tile w = {row, packed};                                                             \
+  for (int i = 0, n; i < t; i += n) {                                                              \
+    n = packed && t - i >= 8 ? 8 : t - i >= 4 ? 4 : !packed && t - i == 3 ? 2 : t - i;             \
+    struct activations part = activations_from(x, i, cols);                                        \
+    float *sums = acc + i * TILE;                                                                  \
+    __m512 total[8];                                                                               \
+    for (int j = 0; j < n; j++) total[j] = _mm512_loadu_ps(sums + j * TILE);                       \
+    switch (n) {                                                                                   \
+    case 1: type(w, first, count, part, cols, total, 1); break;                                    \
+    case 2: type(w, first, count, part, cols, total, 2); break;                                    \
+    case 3: if (packed) type(w, first, count, part, cols, total, 3); break;                        \
+    case 4: type(w, first, count, part, cols, total, 4); break;                                    \
+    case 8: if (packed) type(w, first, count, part, cols, total, 8); break;                        \
+    }                                                                                              \
+    for (int j = 0; j < n; j++) _mm512_storeu_ps(sums + j * TILE, total[j]);                       \
   }
-#define FEW(type)                                                                                                              \
-  void few_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t,    \
-                               float *acc) {                                                                                 \
-    SUMS(type, ((struct tile){row, 0}))                                                                                        \
-  }                                                 \
-  void few_packed_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols,    \
-                                      int t, float *acc) {                                                                   \
-    SUMS(type, ((struct tile){row, 1}))                                                                                        \
+#define FEW(type)                                                                                                           \
+  void few_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, int t, \
+                               float *acc) {                                                                                \
+    SUMS(type, 0)                                                                                                           \
+  }                                                                                                                         \
+  void few_packed_##type##_avx512vnni(const uint8_t *const row[TILE], int first, int count, struct activations x, int cols, \
+                                      int t, float *acc) {                                                                  \
+    SUMS(type, 1)                                                                                                           \
   }
 FEW(q4_0)
 FEW(q4_1)

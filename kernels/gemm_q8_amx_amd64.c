@@ -126,18 +126,4 @@ void gemm_signed32_amx(struct panel w, int count, struct activations x, int cols
   gemm(w, count, x, cols, t, acc, 32, SIGNED);
 }
 
-void gemm_group32_amx(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 32, MINIMA);
-  } else {
-    gemm(w, count, x, cols, t, acc, 32, OFFSET);
-  }
-}
-
-void gemm_group16_amx(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 16, MINIMA);
-  } else {
-    gemm(w, count, x, cols, t, acc, 16, OFFSET);
-  }
-}
+GEMM_GROUPS(amx, MINIMA, OFFSET)

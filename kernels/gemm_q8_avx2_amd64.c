@@ -74,21 +74,7 @@ static inline __attribute__((always_inline)) void gemm(struct panel w, int count
   }
 }
 
-void gemm_group32_avx2(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 32, MINIMA);
-  } else {
-    gemm(w, count, x, cols, t, acc, 32, SMALL);
-  }
-}
-
-void gemm_group16_avx2(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 16, MINIMA);
-  } else {
-    gemm(w, count, x, cols, t, acc, 16, SMALL);
-  }
-}
+GEMM_GROUPS(avx2, MINIMA, SMALL)
 
 void gemm_signed32_avx2(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
   gemm(w, count, x, cols, t, acc, 32, SIGNED);

@@ -62,18 +62,4 @@ static inline __attribute__((always_inline)) void gemm(struct panel w, int count
   for (; i < t; i++) columns(w, count, activations_from(x, i, cols), cols, acc + i * TILE, 1, group, minima);
 }
 
-void gemm_group32_avx512vnni(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 32, 1);
-  } else {
-    gemm(w, count, x, cols, t, acc, 32, 0);
-  }
-}
-
-void gemm_group16_avx512vnni(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 16, 1);
-  } else {
-    gemm(w, count, x, cols, t, acc, 16, 0);
-  }
-}
+GEMM_GROUPS(avx512vnni, 1, 0)

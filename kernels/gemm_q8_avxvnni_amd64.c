@@ -68,21 +68,7 @@ static inline __attribute__((always_inline)) void gemm(struct panel w, int count
   for (; i < t; i++) columns(w, count, activations_from(x, i, cols), cols, acc + i * TILE, 1, group, mode);
 }
 
-void gemm_group32_avxvnni(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 32, MINIMA);
-  } else {
-    gemm(w, count, x, cols, t, acc, 32, OFFSET);
-  }
-}
-
-void gemm_group16_avxvnni(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 16, MINIMA);
-  } else {
-    gemm(w, count, x, cols, t, acc, 16, OFFSET);
-  }
-}
+GEMM_GROUPS(avxvnni, MINIMA, OFFSET)
 
 void gemm_signed32_avxvnni(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
   gemm(w, count, x, cols, t, acc, 32, SIGNED);

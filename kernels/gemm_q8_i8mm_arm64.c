@@ -83,18 +83,4 @@ static inline __attribute__((always_inline)) void gemm(struct panel w, int count
   }
 }
 
-void gemm_group32_i8mm(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 32, 1);
-  } else {
-    gemm(w, count, x, cols, t, acc, 32, 0);
-  }
-}
-
-void gemm_group16_i8mm(struct panel w, int count, struct activations x, int cols, int t, float *acc) {
-  if (w.b) {
-    gemm(w, count, x, cols, t, acc, 16, 1);
-  } else {
-    gemm(w, count, x, cols, t, acc, 16, 0);
-  }
-}
+GEMM_GROUPS(i8mm, 1, 0)

@@ -122,6 +122,24 @@ typedef void float_unpack_fn(const uint8_t *const row[TILE], int first, int coun
 // is the length of a row in values.
 typedef void gemm_fn(struct panel w, int count, struct activations x, int cols, int t, float *acc);
 
+// GEMM_GROUPS defines gemm_group32 and gemm_group16 of an instruction set by its
+// gemm, whose last argument says whether the panel has minima.
+#define GEMM_GROUPS(isa, minima, none)                                                                          \
+  void gemm_group32_##isa(struct panel w, int count, struct activations x, int cols, int t, float *acc) {       \
+    if (w.b) {                                                                                                  \
+      gemm(w, count, x, cols, t, acc, 32, minima);                                                              \
+    } else {                                                                                                    \
+      gemm(w, count, x, cols, t, acc, 32, none);                                                                \
+    }                                                                                                           \
+  }                                                                                                             \
+  void gemm_group16_##isa(struct panel w, int count, struct activations x, int cols, int t, float *acc) {       \
+    if (w.b) {                                                                                                  \
+      gemm(w, count, x, cols, t, acc, 16, minima);                                                              \
+    } else {                                                                                                    \
+      gemm(w, count, x, cols, t, acc, 16, none);                                                                \
+    }                                                                                                           \
+  }
+
 // few_fn adds to acc[t][16] the products of columns first .. first+count-1 of
 // 16 encoded rows with a few rows of activations, whose first value is that of
 // column first. count <= FEW_CHUNK. Bit for bit it gives what unpack
