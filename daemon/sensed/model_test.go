@@ -2,9 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -12,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"sensed/daemon/app"
+	"sensed/daemon/modelstore/hubtest"
 	"sensed/deploy/models/tiny"
 )
 
@@ -22,26 +19,14 @@ import (
 func models(t *testing.T) *httptest.Server {
 	t.Helper()
 	files := map[string][]byte{}
-	var siblings []any
 	for name, from := range map[string]string{"tiny-Q4_0.gguf": tiny.Text, "mmproj-tiny-Q8_0.gguf": tiny.Projector} {
 		data, err := os.ReadFile(sample(t, from))
 		if err != nil {
 			t.Fatal(err)
 		}
 		files[name] = data
-		hash := sha256.Sum256(data)
-		siblings = append(siblings, map[string]any{"rfilename": name, "size": len(data), "lfs": map[string]any{"sha256": hex.EncodeToString(hash[:]), "size": len(data)}})
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/models/o/tiny/revision/main", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"sha": strings.Repeat("a1", 20), "siblings": siblings})
-	})
-	mux.HandleFunc("GET /o/tiny/resolve/{rev}/{name}", func(w http.ResponseWriter, r *http.Request) {
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(files[r.PathValue("name")]))
-	})
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	return s
+	return hubtest.Start(t, "o/tiny", files)
 }
 
 func TestModelsFromPullToRemove(t *testing.T) {

@@ -3,17 +3,23 @@ package readmetest
 import (
 	"bufio"
 	"context"
+	"io/fs"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"sensed/daemon/modelstore"
+	"sensed/daemon/modelstore/hubtest"
 	"sensed/daemon/mqtt/mqtttest"
+	"sensed/deploy/models/tiny"
 )
 
 // way is how a command of the README is tried.
@@ -21,6 +27,7 @@ type way struct {
 	says  string // it succeeds and its output contains this
 	until bool   // it never ends by itself: it is interrupted when it has said so
 	why   string // it cannot be executed here, for this reason
+	hub   bool   // it asks a hub on loopback, which has the demonstration model under a great name
 }
 
 const board = "changes the machine that it runs on; deploy/packagetest does the same with dpkg, in the guest"
@@ -30,8 +37,8 @@ var ways = map[string]way{
 	"bash deploy/demo.sh": {says: "caption", until: true},
 	"bash deploy/test.sh": {why: "this test is a part of it"},
 
-	"sensed model pull e2b":                         {why: "there is no Hugging Face here; the tests of daemon/modelstore and daemon/sensed pull from servers on loopback"},
-	"sensed infer --model current --image door.jpg": {why: "needs the model that the line before it pulls"},
+	"sensed model pull e2b": {says: "e2b is the model in use", hub: true},
+	"sensed infer --model current --image deploy/models/tiny/samples/scene1.png": {says: "bus", hub: true},
 
 	"sensed infer --image deploy/models/tiny/samples/scene1.png":                      {says: "bus"},
 	"sensed infer --image deploy/models/tiny/samples/scene1.png --task detect --json": {says: `"bus"`},
@@ -42,7 +49,7 @@ var ways = map[string]way{
 	"mosquitto_pub -t sensed/porch/hall/microphone/set -m OFF":                                                                        {},
 
 	`sudo apt install ./dist/sensed_*_"$(dpkg --print-architecture)".deb`: {why: board},
-	"sudo sensed model pull e2b":                                          {why: "there is no Hugging Face here"},
+	"sudo sensed model pull e2b":                                          {why: "the same is run without sudo"},
 	"sudo sensed init --force":                                            {why: "asks the owner; the tests of daemon/sensed answer it"},
 	"sudo systemctl restart sensed":                                       {why: board},
 	"journalctl -u sensed -f":                                             {why: "shows a service that is not installed here"},
@@ -100,6 +107,8 @@ func TestCommands(t *testing.T) {
 	}
 	env := append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "XDG_CONFIG_HOME="+home)
 
+	withHub := append(slices.Clip(env), "HF_ENDPOINT="+hub(t).URL, "STATE_DIRECTORY="+t.TempDir())
+
 	tried := map[string]bool{}
 	for _, line := range lines {
 		w, known := ways[line]
@@ -109,7 +118,13 @@ func TestCommands(t *testing.T) {
 		case w.why != "":
 			t.Logf("not run: %s: %s", line, w.why)
 		default:
-			t.Run(strings.Fields(line)[0], func(t *testing.T) { try(t, line, w, env) })
+			t.Run(strings.Fields(line)[0], func(t *testing.T) {
+				if w.hub {
+					try(t, line, w, withHub)
+				} else {
+					try(t, line, w, env)
+				}
+			})
 		}
 	}
 	for line := range ways {
@@ -129,6 +144,50 @@ func TestCommands(t *testing.T) {
 	for _, m := range regexp.MustCompile("`sensed ([a-z]+)").FindAllStringSubmatch(readme, -1) {
 		if out, err := exec.Command(filepath.Join(bin, "sensed"), "help", m[1]).CombinedOutput(); err != nil {
 			t.Errorf("sensed %s: %v\n%s", m[1], err, out)
+		}
+	}
+}
+
+// hub plays Hugging Face.
+func hub(t *testing.T) *httptest.Server {
+	t.Helper()
+	files := map[string][]byte{}
+	for name, from := range map[string]string{"gemma-4-E2B-it-Q4_0.gguf": tiny.Text, "mmproj-gemma-4-E2B-it-Q8_0.gguf": tiny.Projector} {
+		data, err := fs.ReadFile(tiny.Files(), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = data
+	}
+	for _, k := range modelstore.Catalogue() {
+		if k.Name == "e2b" {
+			return hubtest.Start(t, k.Repository, files)
+		}
+	}
+	t.Fatal("there is no model e2b")
+	return nil
+}
+
+// figures of the README's table of speed stand in the document that says how they
+// were measured.
+func TestSpeedTable(t *testing.T) {
+	readme, _ := commands(t)
+	source, err := os.ReadFile("../docs/speed.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(readme, "## How fast it is\n")
+	if !ok {
+		t.Fatal("the README has no table of speed")
+	}
+	table, _, _ = strings.Cut(table, "\n## ")
+	figures := regexp.MustCompile(`[0-9.]+ (s|tokens/s|GB)\b`).FindAllString(table, -1)
+	if len(figures) < 10 {
+		t.Errorf("only %d figures", len(figures))
+	}
+	for _, f := range figures {
+		if !regexp.MustCompile(`(^|[^0-9.])` + regexp.QuoteMeta(f) + `\b`).Match(source) {
+			t.Errorf("the README says %q, and deploy/docs/speed.md does not", f)
 		}
 	}
 }
