@@ -27,7 +27,7 @@ sed 's|^//go:build !cgo$||' devices/portaudio/library_nocgo.go >"$work/nocgo.go"
 	printf '}}\n'
 } >"$work/overlay.json"
 CC=aarch64-linux-gnu-gcc CGO_ENABLED=1 GOARCH=arm64 go build -buildvcs=false -tags netgo,osusergo -overlay "$work/overlay.json" \
-	-ldflags '-extldflags -static' -o "$work/sensed" ./daemon/sensed
+	-buildmode=exe -ldflags '-extldflags -static' -o "$work/sensed" ./daemon/sensed
 
 mini=kernels/gemma4/testdata/mini
 text=${1:-$mini/text.gguf} projector=${2:-$mini/mmproj.gguf} cases=${3:-$mini/cases}
