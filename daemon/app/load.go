@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 
 	"sensed/daemon/health"
@@ -24,7 +23,7 @@ func (d *daemon) load(ctx context.Context) error {
 	select {
 	case err := <-opened:
 		if err == nil && m.Bundled() {
-			d.log.Warn("the demonstration model answers, which knows drawings only; fetch one with sensed model pull e2b, and start sensed anew", "model", cmp.Or(c.Name, None))
+			d.log.Warn("the demonstration model answers, which knows drawings and synthetic voices only: fetch another with sensed model pull e2b, name it in the configuration with \"model: current\", and start sensed anew")
 		}
 		return err
 	case <-ctx.Done():

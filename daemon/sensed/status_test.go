@@ -272,7 +272,7 @@ func TestReload(t *testing.T) {
 	if code, took := p.signal(syscall.SIGTERM); code != 0 || took > stopLimit {
 		t.Errorf("exit code %d after %v\n%s", code, took, p.err)
 	}
-	if n := strings.Count(p.err.String(), "this is the bundled demonstration model"); n != 1 {
+	if n := strings.Count(p.err.String(), "the demonstration model answers"); n != 1 {
 		t.Errorf("the model was loaded %d times:\n%s", n, p.err)
 	}
 }

@@ -103,7 +103,6 @@ func OpenBundled(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("bundled model: %w", err), closeFiles())
 	}
-	c.Logger.Info("this is the bundled demonstration model, made of drawings and synthetic voices; for real pictures and people set up Gemma 4 E2B", "model", tiny.Name)
 	return newEngine(model, tiny.Name, profile, c.Logger, func() error { return errors.Join(model.Close(), closeFiles()) }), nil
 }
 
