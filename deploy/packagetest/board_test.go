@@ -133,16 +133,34 @@ func (b *board) purged() {
 	}
 }
 
-// allowed are the devices of the unit in one line, for systemd-run.
-func (b *board) allowed() string {
+// spidev is a device on an SPI bus.
+const spidev = "/dev/spidev0.0"
+
+// spi makes the board have an SPI bus: an adapter at the parallel port of the
+// emulator, whose only chip is given to the driver for programs.
+func (b *board) spi() {
 	b.Helper()
+	b.run("modprobe", "--all", "parport_pc", "spi-lm70llp")
+	const chip = "/sys/bus/spi/devices/spi0.0"
+	b.write(chip+"/driver_override", "spidev", 0)
+	b.try("sh", "-c", "echo spi0.0 >"+chip+"/driver/unbind") // of the driver for thermometers, if it is there
+	b.write("/sys/bus/spi/drivers/spidev/bind", "spi0.0", 0)
+	b.run("udevadm", "settle")
+}
+
+// under runs a command with the device policy of the unit.
+func (b *board) under(user, command string) string {
+	b.Helper()
+	args := []string{"--quiet", "--pipe", "--wait", "--property=User=" + user}
 	for line := range strings.Lines(b.read("/usr/lib/systemd/system/sensed.service")) {
-		if device, ok := strings.CutPrefix(strings.TrimSpace(line), "DeviceAllow="); ok && strings.HasPrefix(device, "char-video4linux") {
-			return device
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "Device") {
+			args = append(args, "--property="+line)
 		}
 	}
-	b.Fatal("the unit allows no cameras")
-	return ""
+	if len(args) < 10 {
+		b.Fatalf("the unit has no device policy: %q", args)
+	}
+	return b.run("systemd-run", append(args, "sh", "-c", command)...)
 }
 
 // event waits for an event on a topic below the node.

@@ -170,6 +170,7 @@ run() {
 		-append "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off nokaslr tsc=nowatchdog systemd.show_status=0" \
 		-drive "file=$cache/root.img,format=raw,if=virtio,snapshot=on,cache=unsafe" -serial "file:$control/console" \
 		-device virtio-serial-pci -chardev "file,id=output,path=$control/output" -device virtserialport,chardev=output,name=vm.output \
+		-chardev null,id=printer -device isa-parallel,chardev=printer \
 		-virtfs "local,path=$control,mount_tag=control,security_model=none" \
 		-virtfs "local,path=$share,mount_tag=share,security_model=none" </dev/null &
 	qemu=$!
