@@ -22,6 +22,11 @@ import (
 
 const maxConnections = 256
 
+// headerLimit is how long a request may keep others waiting for its head. Browsers
+// open connections ahead and close those that they have not used after 10 s; one
+// that is closed here while a request is on its way in it fails that request.
+const headerLimit = 20 * time.Second
+
 // The senses and states that the page treats in its own way.
 const (
 	senseCamera   = "camera"
@@ -103,7 +108,7 @@ func Serve(o Options) (*Server, error) {
 	s.auth = newAuth(o.Password, Exposed(o.Listen), "sensed_"+port)
 	s.http = &http.Server{
 		Handler:           s.guard(s.below()),
-		ReadHeaderTimeout: 5 * time.Second,
+		ReadHeaderTimeout: headerLimit,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,

@@ -24,7 +24,7 @@ export function whenLocked(f) {
 }
 
 // session asks who we are, login and logout change it.
-export const session = async () => remember(await call('GET', 'session'))
+export const session = async () => remember(await get('session'))
 export const login = async (password) => remember(await call('POST', 'session', { password }))
 export const logout = () => call('DELETE', 'session')
 
@@ -40,7 +40,12 @@ export async function call(method, path, body, signal) {
   return answer.json()
 }
 
-export const get = (path, signal) => call('GET', path, undefined, signal)
+const enough = 20_000 // ms for an answer that nobody has to work for
+
+export const get = (path, signal) => {
+  const late = AbortSignal.timeout(enough)
+  return call('GET', path, undefined, signal ? AbortSignal.any([signal, late]) : late)
+}
 
 // request returns the answer with its body unread.
 export async function request(method, path, body, { signal, accept } = {}) {

@@ -1,19 +1,19 @@
 // Starts the page: who we are, which view, and whether the daemon is there.
 
 import { logout, Problem, session, whenLocked } from './api.js'
-import { ask } from './ask.js'
-import { config } from './config.js'
 import { attribute, h, icon, replace, write } from './dom.js'
-import { health } from './health.js'
-import { live } from './live.js'
 import { login } from './login.js'
 import { Store } from './store.js'
 import { Stream } from './stream.js'
-import { switches } from './switches.js'
 import { t } from './texts.js'
-import { timeline } from './timeline.js'
 
-const views = { live, timeline, ask, health, switches, config }
+document.documentElement.dataset.running = '' // see start.js
+
+// Each view comes when it is wanted.
+const views = {
+  live: () => import('./live.js'), timeline: () => import('./timeline.js'), ask: () => import('./ask.js'),
+  health: () => import('./health.js'), switches: () => import('./switches.js'), config: () => import('./config.js'),
+}
 
 const store = new Store()
 const stream = new Stream(heard, (there) => say(there ? '' : t.gone))
@@ -78,16 +78,27 @@ function decode(part) {
   }
 }
 
+// maker returns what makes a view.
+async function maker(view) {
+  if (!Object.hasOwn(views, view)) return () => h('p', { class: 'empty' }, t.notFound)
+  try {
+    return (await views[view]())[view]
+  } catch {
+    return () => h('div', { class: 'empty' }, h('p', null, t.nobodyAnswers), h('button', { onclick: () => location.reload() }, t.retry))
+  }
+}
+
 // show opens the view of the address. A view that is open already may take a new
 // address itself.
-function show() {
+async function show() {
   if (!authenticated) return
   const r = route()
   if (open?.view === r.view && open.update?.(r)) return
   open?.ended.abort()
   const ended = new AbortController()
   open = { view: r.view, ended, update: null }
-  const make = Object.hasOwn(views, r.view) ? views[r.view] : () => h('p', { class: 'empty' }, t.notFound)
+  const make = await maker(r.view)
+  if (ended.signal.aborted) return // another one is wanted by now
   let wishes = [] // what the view wants of the stream, as Stream.want has it
   const want = (...w) => {
     if (element) stream.want(...w)
@@ -99,6 +110,7 @@ function show() {
   for (const [v, a] of Object.entries(links)) attribute(a, 'aria-current', v === r.view ? 'page' : null)
   retitle()
   replace(main, title, element)
+  performance.mark('view')
   main.className = r.view
 }
 

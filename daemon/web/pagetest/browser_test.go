@@ -80,13 +80,6 @@ func look(t testing.TB, url string, width, height int64) *tab {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height), chromedp.Navigate(url)); err != nil {
 		t.Fatal(err)
 	}
-	// On a machine with far too much to do the server may give up a connection
-	// whose request comes too late, and a page misses a module: its reader loads it
-	// again, once.
-	if p.poll("document.querySelector('.rail, .login, .banner') !== null", patience/3) != nil {
-		t.Log("the page is loaded again, because nothing of it came")
-		p.reload()
-	}
 	return p
 }
 

@@ -80,6 +80,7 @@ func configure(t *testing.T) configuration {
 // TestConfiguration edits the file of a running daemon: a mistake, a change, and
 // the way back.
 func TestConfiguration(t *testing.T) {
+	t.Parallel()
 	c := configure(t)
 	p := c.tab
 	p.wait("document.querySelector('#config-text')?.value.includes('node: shed')")
@@ -96,11 +97,16 @@ func TestConfiguration(t *testing.T) {
 	if marked := eval[string](p, "((a) => a.value.slice(a.selectionStart, a.selectionEnd))(document.querySelector('#config-text'))"); !strings.HasPrefix(marked, "captoin") {
 		t.Errorf("the mistake leads to %q", marked)
 	}
+	for _, phone := range []bool{true, false} {
+		p.narrow(phone)
+		faults(t, p, fmt.Sprintf("the configuration with a mistake, phone %t", phone))
+	}
 
 	write("kind: captoin", "kind: caption")
 	write("every: 1h", "every: 2h")
 	p.wait("[...document.querySelectorAll('.diff .added')].some((l) => l.textContent.includes('every: 2h')) && [...document.querySelectorAll('.diff .removed')].some((l) => l.textContent.includes('every: 1h'))")
 	p.wait("!" + save + ".disabled")
+	faults(t, p, "the configuration with a change")
 	eval[bool](p, "("+save+".click(), true)")
 	p.wait("document.querySelector('#config-earlier option') && document.querySelector('.saved')?.textContent")
 	if now, _ := os.ReadFile(c.path); !strings.Contains(string(now), "every: 2h") {
@@ -113,6 +119,7 @@ func TestConfiguration(t *testing.T) {
 	p.wait("!" + save + ".disabled")
 	eval[bool](p, "("+save+".click(), true)")
 	p.wait("document.querySelectorAll('#config-earlier option').length === 2")
+	faults(t, p, "the configuration after it was saved")
 	if now, _ := os.ReadFile(c.path); string(now) != c.text {
 		t.Errorf("the file is not what it was:\n%s", now)
 	}

@@ -20,6 +20,7 @@ import (
 // TestEightPagesLeaveMemoryFlat holds eight pages open, each in a browser session
 // of its own, for as long as SENSED_PAGES says (such as 5m; without it: a moment).
 func TestEightPagesLeaveMemoryFlat(t *testing.T) {
+	t.Parallel()
 	span := 12 * time.Second
 	if s := os.Getenv("SENSED_PAGES"); s != "" {
 		var err error
@@ -120,11 +121,13 @@ func BenchmarkPage(b *testing.B) {
 		p := look(b, d.url, 1280, 900)
 		p.wait("document.querySelector('.camera .veil')?.hidden")
 		paint := eval[float64](p, "performance.getEntriesByName('first-contentful-paint')[0].startTime")
+		view := eval[float64](p, "performance.getEntriesByName('view')[0].startTime")
 		open := share()
 		b.ReportMetric(alone, "%core-alone")
 		b.ReportMetric(open, "%core-open")
 		b.ReportMetric(open-alone, "%core-page")
 		b.ReportMetric(paint, "ms-first-paint")
+		b.ReportMetric(view, "ms-first-view")
 	}
 }
 

@@ -22,14 +22,15 @@ import (
 
 // TestDemo looks at the demonstration: one program, one page for each test.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	d := startDemo(t)
 	t.Run("boxes land where the API says", func(t *testing.T) { boxesLand(t, d) })
 	t.Run("a transcript appears while a WAV plays", func(t *testing.T) { transcriptAppears(t, d) })
 	t.Run("a switch changes the retained state", func(t *testing.T) { switchReachesBroker(t, d) })
 	t.Run("an answer comes with its picture", func(t *testing.T) { answerComes(t, d) })
-	t.Run("the keyboard is enough", func(t *testing.T) { keyboard(t, d) })
 	t.Run("it fits a phone", func(t *testing.T) { fitsPhone(t, d) })
 	t.Run("axe finds no serious fault", func(t *testing.T) { accessible(t, d) })
+	t.Run("the keyboard is enough", func(t *testing.T) { keyboard(t, d) }) // the plots have begun by now
 	t.Run("it is small and asks nobody else", func(t *testing.T) { smallAndAlone(t, d) })
 	t.Run("the plots hold the numbers of the API", func(t *testing.T) { plotsHold(t, d) })
 }
@@ -351,6 +352,9 @@ func fitsPhone(t *testing.T, d *demo) {
 func smallAndAlone(t *testing.T, d *demo) {
 	p := look(t, d.url, 1000, 800)
 	p.wait("document.querySelector('.camera canvas')")
+	for _, v := range append([]string{"config"}, views...) { // whose parts come when they are wanted
+		p.open(v)
+	}
 	type resource struct {
 		Name string `json:"name"`
 		Size int    `json:"size"`

@@ -7,7 +7,14 @@ import (
 	"image/color"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -123,7 +130,7 @@ func TestHostileWordsStayText(t *testing.T) {
 	clean := func(view string) {
 		t.Helper()
 		p.wait(words)
-		if n := eval[int](p, `document.querySelectorAll('img[src="x"], script:not([src="app.js"]), svg[onload], [onerror]').length`); n > 0 {
+		if n := eval[int](p, `document.querySelectorAll('img[src="x"], script:not([src="app.js"], [src="start.js"]), svg[onload], [onerror]').length`); n > 0 {
 			t.Errorf("%s: %d elements came out of a text", view, n)
 		}
 		if eval[bool](p, "window.taken === 1") {
@@ -266,9 +273,62 @@ func TestGoneAndBack(t *testing.T) {
 	p.wait("document.querySelector('.camera') && document.querySelector('.banner').hidden")
 	s.close(t)
 	p.wait("!document.querySelector('.banner').hidden && document.querySelector('.banner').textContent")
+	faults(t, p, "a page whose daemon is gone")
 	s.serve(t)
 	s.Hub.Event(seen("back", "door", event.Caption, func(e *event.Event) { e.Text = "It is back." }))
 	p.wait("document.querySelector('.banner').hidden && document.querySelector('.camera .words').textContent === 'It is back.'")
+}
+
+// TestModelIsLoaded: while a model is loaded the page says so, and no longer.
+func TestModelIsLoaded(t *testing.T) {
+	s := perform(t, camera("door"))
+	s.close(t)
+	var there atomic.Bool
+	s.Options.Node = func() web.Node {
+		return web.Node{Node: "stage", Program: "1", Boot: "1", Now: time.Now(), Loading: !there.Load()}
+	}
+	s.serve(t)
+	p := look(t, s.server.URL(), 1000, 800)
+	p.wait("document.querySelector('.camera') && document.querySelector('.banner').textContent.includes('model is being loaded')")
+	if eval[bool](p, "document.body.classList.contains('gone')") {
+		t.Error("what it shows looks old")
+	}
+	there.Store(true)
+	s.Hub.Begin(s.Sources())
+	p.wait("document.querySelector('.banner').hidden")
+}
+
+// TestPageComesInTheEnd: when a module does not come, or the first answer never
+// does, the page tries again by itself.
+func TestPageComesInTheEnd(t *testing.T) {
+	s := perform(t, camera("door"))
+	behind, err := url.Parse(s.server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	way := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(behind)
+		r.Out.Host = r.In.Host
+	}}
+	var lost sync.Map
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/format.js", "/views.css", "/live.js", "/api/v1/session", "/api/v1/sources":
+			if _, before := lost.LoadOrStore(r.URL.Path, true); !before {
+				panic(http.ErrAbortHandler) // the connection breaks
+			}
+		}
+		way.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	p := look(t, proxy.URL+"/", 1000, 800)
+	p.wait("document.querySelector('.camera') || document.querySelector('.empty button')?.click()")
+	p.wait("document.querySelector('.camera')")
+	for _, path := range []string{"/format.js", "/live.js", "/api/v1/session", "/api/v1/sources"} {
+		if _, before := lost.Load(path); !before {
+			t.Errorf("%s was not even asked for", path)
+		}
+	}
 }
 
 // free returns an address that nobody listens at.
@@ -288,18 +348,28 @@ func TestLogin(t *testing.T) {
 	s := perform(t, camera("door"))
 	s.close(t)
 	s.Password = filepath.Join(t.TempDir(), "password")
-	password := web.NewPassword()
-	if err := web.WritePassword(s.Password, password); err != nil {
+	if err := os.WriteFile(s.Password, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.serve(t)
 	p := look(t, s.server.URL(), 360, 740)
+	p.wait("document.querySelector('.login p')?.textContent.includes('password')")
+	faults(t, p, "a page that nobody can log in to")
+	password := web.NewPassword()
+	if err := web.WritePassword(s.Password, password); err != nil {
+		t.Fatal(err)
+	}
+	p.reload()
 	enter := func(word string) {
 		p.wait("document.querySelector('#password') && !document.querySelector('.login button').disabled")
 		eval[bool](p, fmt.Sprintf("(document.querySelector('#password').value = %q, document.querySelector('form').requestSubmit(), true)", word))
 	}
 	enter("guess")
 	p.wait("document.querySelector('.login .trouble')?.textContent")
+	for _, phone := range []bool{false, true} {
+		p.narrow(phone)
+		faults(t, p, fmt.Sprintf("the login, phone %t", phone))
+	}
 	if eval[bool](p, "document.querySelector('.camera') !== null") {
 		t.Error("a wrong password shows the cameras")
 	}
