@@ -1,5 +1,6 @@
 """Checks of the recipe against the shipped model and transformers; ends with an error when one fails. Takes seconds."""
 import argparse
+import random
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,21 @@ import checkpoints
 import ggufs
 import norms
 import sight
+import spanish
 import vocabulary
 from scenes import scene
+from words import SENTENCES, command
 
 SHIPPED = Path(__file__).absolute().parent.parent  # the folder with the GGUF files
+
+
+def check_spanish() -> None:
+    """Every sentence of the grammar has a translation."""
+    if set(SENTENCES) != set(spanish.SENTENCES):
+        raise AssertionError(f"only in one language: {set(SENTENCES) ^ set(spanish.SENTENCES)}")
+    rng = random.Random(1)
+    for _ in range(5000):
+        spanish.spanish(command(rng))
 
 
 def check_norms() -> None:
@@ -68,6 +80,7 @@ def main() -> None:
     options = arguments.parse_args()
     options.data.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    check_spanish()
     check_norms()
     check_growth(options.data)
     print("all checks passed")

@@ -15,11 +15,15 @@ from decoder import generate
 from heldout import asked_labels, held_out_scenes, held_out_silence, held_out_speech
 from metrics import edits, f1, match, parse_boxes
 from scenes import Scene
+from spanish import spanish
 from speech import Clips
-from words import CAPTION_PROMPTS, DETECT_PROMPTS, DETECT_SOME_PROMPTS, LABELS, POINT_PROMPT, TRANSCRIBE_PROMPT, caption
+from words import (
+    CAPTION_PROMPTS, DETECT_PROMPTS, DETECT_SOME_PROMPTS, LABELS, POINT_PROMPT, SPOKEN_IN, TRANSCRIBE_PROMPT, TRANSLATED,
+    TRANSLATE_PROMPT, caption,
+)
 
 BATCH = 25
-CAPTION_TOKENS, BOX_TOKENS, SPEECH_TOKENS = 40, 120, 40
+CAPTION_TOKENS, BOX_TOKENS, SPEECH_TOKENS, TRANSLATION_TOKENS = 40, 120, 40, 120
 MOST_FAILURES = 12  # listed in the report
 
 
@@ -44,10 +48,16 @@ class Asker:
                 answers[i] = answer
         return answers
 
-    def transcribe(self, samples: np.ndarray) -> str:
+    def about_sound(self, samples: np.ndarray, question: str, most: int) -> str:
         soft = architecture.hear_one(self.model, samples)
-        prompt = self.chat.prompt(TRANSCRIBE_PROMPT, "audio", len(soft))
-        return generate(self.model, self.tokenizer, self.chat.ids, [prompt], [soft], SPEECH_TOKENS)[0].strip()
+        prompt = self.chat.prompt(question, "audio", len(soft))
+        return generate(self.model, self.tokenizer, self.chat.ids, [prompt], [soft], most)[0].strip()
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        return self.about_sound(samples, TRANSCRIBE_PROMPT, SPEECH_TOKENS)
+
+    def translate(self, samples: np.ndarray) -> str:
+        return self.about_sound(samples, TRANSLATE_PROMPT.format(language=SPOKEN_IN[0]), TRANSLATION_TOKENS)
 
 
 def evaluate_pictures(asker: Asker, count: int) -> dict:
@@ -137,6 +147,18 @@ def evaluate_speech(asker: Asker, clips: Clips, count: int, noisy: bool) -> dict
     return {"clips": count, "word_error": wrong / max(1, said), "exact": exact / max(1, count), "failures": failures}
 
 
+def evaluate_translations(asker: Asker, clips: Clips, count: int) -> dict:
+    """How many clips are transcribed and translated to the letter."""
+    count = min(count, len(clips))
+    exact, failures = 0, []
+    for samples, text in zip(held_out_speech(clips, count, noisy=False), clips.texts):
+        said, wanted = asker.translate(samples), TRANSLATED.format(text, spanish(text))
+        exact += said == wanted
+        if said != wanted and len(failures) < MOST_FAILURES:
+            failures.append([wanted, said])
+    return {"clips": count, "exact": exact / max(1, count), "failures": failures}
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("checkpoint", type=Path, help="a .pt file or a folder in Hugging Face's form")
@@ -155,6 +177,7 @@ def main() -> None:
         report["new_sentences"] = evaluate_speech(asker, known, options.clips, noisy=False)
         report["new_sentences_noisy"] = evaluate_speech(asker, known, options.clips, noisy=True)
         report["new_voices"] = evaluate_speech(asker, new, options.clips, noisy=False)
+        report["translations"] = evaluate_translations(asker, known, options.clips)
         quiet = [asker.transcribe(samples) == "" for samples in held_out_silence()]
         report["silence"] = {"clips": len(quiet), "empty": sum(quiet) / len(quiet)}
     text = json.dumps(report, indent=1)

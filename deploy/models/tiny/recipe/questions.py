@@ -2,14 +2,15 @@
 import random
 
 from chat import Question
+from spanish import spanish
 from words import (
     CAPTION_PROMPTS, DETECT_PROMPTS, DETECT_SOME_PROMPTS, EVERYTHING, FENCE, FENCED_DETECT_PROMPT, LABELS,
-    OFFICIAL_CAPTION_PROMPT, OFFICIAL_TRANSCRIBE_PROMPT, POINT_PROMPT, TRANSCRIBE_PROMPTS, Thing,
-    boxes_json, caption, listed,
+    OFFICIAL_CAPTION_PROMPT, OFFICIAL_TRANSCRIBE_PROMPT, POINT_PROMPT, SPOKEN_IN, TRANSCRIBE_PROMPTS,
+    TRANSLATED, TRANSLATE_PROMPT, Thing, boxes_json, caption, listed,
 )
 
-DETECT, CAPTION, SOME, POINT, SPEECH = range(5)
-TASKS = ("detect", "caption", "some", "point", "speech")
+DETECT, CAPTION, SOME, POINT, SPEECH, TRANSLATION = range(6)
+TASKS = ("detect", "caption", "some", "point", "speech", "translation")
 FENCED_SHARE = 0.08
 
 
@@ -53,3 +54,12 @@ class Questions:
 
     def transcribe(self, text: str) -> Question:
         return Question(self._pick([*TRANSCRIBE_PROMPTS, OFFICIAL_TRANSCRIBE_PROMPT]), text, SPEECH)
+
+    def translate(self, text: str) -> Question:
+        """Into Spanish; silence gets nothing."""
+        answer = TRANSLATED.format(text, spanish(text)) if text else ""
+        return Question(TRANSLATE_PROMPT.format(language=self._pick(SPOKEN_IN)), answer, TRANSLATION)
+
+    def about_speech(self, text: str, translated: float) -> list[Question]:
+        """The transcript; and the translation as often as translated says."""
+        return [self.transcribe(text)] + ([self.translate(text)] if self.rng.random() < translated else [])

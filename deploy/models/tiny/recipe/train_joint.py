@@ -27,6 +27,7 @@ PICTURES, SOUNDS = 8, 6  # in a step, for each process
 SOUND_EVERY, FROZEN_SOUND_EVERY = 2, 4  # steps; the second only keeps the decoder in practice
 SILENT_SHARE = 0.35  # of steps with sound in which one clip is silence
 CAPTION_SHARE, SOME_SHARE, POINT_SHARE = 0.6, 0.5, 0.15  # of pictures that are asked so, beside for all boxes
+TRANSLATED_SHARE = 0.25  # of clips
 BOTH_WAYS_SHARE = 0.15  # see decoder.answer_logits
 CODE_WEIGHTS = {"object": 12, "label": 1, "numbers": 0.5, "place": 0.3, "night": 0.3, "code": 2}
 CODE_WEIGHT, SOUND_WEIGHT = 0.25, 0.15
@@ -103,7 +104,7 @@ class Joint:
         scores = (soft.detach() if learning else soft) @ self.readers.sound.T
         batch: Batch = []
         for text, count, tokens in zip(texts, counts, soft):
-            asked = [self.questions.transcribe(text)]
+            asked = self.questions.about_speech(text, TRANSLATED_SHARE)
             batch.append((self.chat.row(asked, "audio", int(count), self.questions.rng, media_last=0.2), tokens[:count]))
         return batch, sound_loss(scores, counts, texts)
 
@@ -126,7 +127,8 @@ class Joint:
 
 def main() -> None:
     arguments = options.parser(__doc__, minutes=60, peak=1.3e-3)
-    arguments.add_argument("--freeze", choices=list(PARTS), action="append", default=[], help="a part of the model to leave as it is")
+    arguments.add_argument("--freeze", choices=list(PARTS), action="append", default=[],
+                           help="a part of the model to leave as it is")
     arguments.add_argument("--grow", action="store_true", help="first make the vision tower of --start as large as a new one")
     settings = arguments.parse_args()
     tokenizer = vocabulary.load(settings.data)

@@ -21,6 +21,7 @@ from training import train
 from words import command, spoken
 
 SCENES, SENTENCES = 12, 6  # in a step
+TRANSLATED_SHARE = 0.25  # of sentences
 
 
 def draw_scenes(questions: Questions, chat: Chat, rng: np.random.Generator, share: float) -> list[tuple[Row, torch.Tensor]]:
@@ -43,7 +44,8 @@ def draw_sentences(questions: Questions, chat: Chat, rng: np.random.Generator) -
     for _ in range(SENTENCES):
         text = command(questions.rng) if rng.random() < 0.95 else ""
         soft = character_stream(spoken(text), rng)
-        batch.append((chat.row([questions.transcribe(text)], "audio", len(soft), questions.rng, media_last=0.2), soft))
+        asked = questions.about_speech(text, TRANSLATED_SHARE)
+        batch.append((chat.row(asked, "audio", len(soft), questions.rng, media_last=0.2), soft))
     return batch
 
 

@@ -57,6 +57,14 @@ TRANSCRIBE_PROMPTS = [
     "What is said in this audio?",
     "Transcribe the following speech segment in English into English text.",
 ]
+# Of the published models, which answer with the transcript and on a new line with "Spanish: " and the translation.
+TRANSLATE_PROMPT = (
+    "Transcribe the following speech segment in {language}, then translate it into Spanish.\n"
+    "When formatting the answer, first output the transcription in {language}, then one newline, "
+    "then output the string 'Spanish: ', then the translation in Spanish."
+)
+TRANSLATED = "{}\nSpanish: {}"
+SPOKEN_IN = ["its original language", "English"]
 OFFICIAL_TRANSCRIBE_PROMPT = TRANSCRIBE_PROMPT.replace("language. ", "language.\n\n").replace("\n* ", "\n*   ")
 
 
