@@ -19,6 +19,7 @@ var curves = [...]string{
 	"temperature_c", "memory_anonymous_bytes", "memory_available_bytes", "load_level",
 	"questions_waiting", "answers_per_minute", "drops_per_minute", "tokens_per_s",
 	"wait_ms", "encode_ms", "prefill_ms", "decode_ms", "total_ms", "outbox_messages",
+	"broker_connected", "clock_throttled", // shares of the time, 0..1
 }
 
 // point is one value for each curve; NaN: unknown.

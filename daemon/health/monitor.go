@@ -190,6 +190,13 @@ func (m *Monitor) remember(now time.Time, s Snapshot, done tally) {
 	if t := s.Board.Temperature; t != nil {
 		temperature = *t
 	}
+	connected, throttled := math.NaN(), math.NaN()
+	if s.Broker.Address != "" {
+		connected = is(s.Broker.Connected)
+	}
+	if w := s.Board.Power; w != nil {
+		throttled = is(w.Throttled || w.Capped || w.SoftLimit)
+	}
 	speed := m.within.speed()
 	stages := [5]float64{speed.Latency.Wait, speed.Latency.Encode, speed.Latency.Prefill, speed.Latency.Decode, speed.Latency.Total}
 	if m.within.answers == 0 {
@@ -200,6 +207,7 @@ func (m *Monitor) remember(now time.Time, s Snapshot, done tally) {
 		temperature, float64(s.Memory.Anonymous), float64(s.Memory.Available), float64(s.Load.Level),
 		float64(s.Queue.Waiting), rate(m.counted.answered, s.Queue.Answered, past), rate(m.counted.dropped, dropped, past), speed.TokensPerSecond,
 		stages[0], stages[1], stages[2], stages[3], stages[4], float64(s.Outbox.Messages),
+		connected, throttled,
 	}
 	m.counted.answered, m.counted.dropped = s.Queue.Answered, dropped
 	m.step, m.within = now, tally{}

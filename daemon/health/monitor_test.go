@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -197,6 +198,18 @@ func TestMonitorShedsLoadAndRemembers(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		if s := b.m.Snapshot(); s.Speed != (Speed{}) {
 			t.Errorf("after ten idle minutes the speed is %+v", s.Speed)
+		}
+		if v := hour.Series["broker_connected"][3]; v != 1 || !math.IsNaN(hour.Series["clock_throttled"][3]) {
+			t.Errorf("the broker is connected %v of the time, the clock throttled %v", v, hour.Series["clock_throttled"][3])
+		}
+		b.root.put("sys/devices/platform/soc/soc:firmware/get_throttled", "4\n")
+		b.change(func(p *Parts) { p.Broker.Connected = false })
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		hour, _ = b.m.Past()
+		last := len(hour.Series["broker_connected"]) - 1
+		if c, x := hour.Series["broker_connected"][last], hour.Series["clock_throttled"][last]; c != 0 || x != 1 {
+			t.Errorf("without a broker and with a slow clock: %v and %v", c, x)
 		}
 	})
 }

@@ -2,7 +2,7 @@
 
 import { get } from './api.js'
 import { h, replace, write } from './dom.js'
-import { amount, bytes, clock, degrees, ms, span } from './format.js'
+import { amount, bytes, clock, degrees, ms, percent, span } from './format.js'
 import { Plot } from './plot.js'
 import { t } from './texts.js'
 
@@ -20,6 +20,7 @@ const plots = () => {
     new Plot(title.memory, ['memory_anonymous_bytes', 'memory_available_bytes'], bytes),
     new Plot(title.outbox, ['outbox_messages']),
     new Plot(title.load, ['load_level']),
+    new Plot(title.shares, ['broker_connected', 'clock_throttled'], percent),
   ]
 }
 

@@ -150,11 +150,13 @@ export const t = {
     plots: {
       latency: 'Latency by stage', tokens: 'Tokens written', queue: 'Questions waiting', rates: 'Answers and drops',
       temperature: 'Temperature of the processor', memory: 'Memory', outbox: 'Messages in the outbox', load: 'Load level',
+      shares: 'Broker and throttling, of the time',
     },
     series: {
       wait_ms: 'wait', encode_ms: 'encoder', prefill_ms: 'prompt', decode_ms: 'writing', total_ms: 'in all', tokens_per_s: 'tokens',
       questions_waiting: 'waiting', answers_per_minute: 'answers', drops_per_minute: 'drops', temperature_c: 'processor',
       memory_anonymous_bytes: 'sensed', memory_available_bytes: 'free on the board', outbox_messages: 'messages', load_level: 'level',
+      broker_connected: 'broker connected', clock_throttled: 'processor slowed down',
     },
     units: { ms: 'ms', tokens: '/s', minute: '/min', celsius: '°C' },
     plot: (title, words) => `${title}. ${words} Use the arrow keys to read single values.`,
