@@ -113,4 +113,7 @@ func (p *Pool) UsePacked(m *Matrix, packed []byte) {
 // PackAlignment is that of packed matrices, in bytes.
 const PackAlignment = 64
 
-func packable(b []byte) bool { return uintptr(unsafe.Pointer(unsafe.SliceData(b)))%PackAlignment == 0 }
+// packable says whether b starts where packed weights may; nothing may anywhere.
+func packable(b []byte) bool {
+	return len(b) == 0 || uintptr(unsafe.Pointer(unsafe.SliceData(b)))%PackAlignment == 0
+}
