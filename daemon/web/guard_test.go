@@ -238,7 +238,7 @@ func TestLargeBodiesAreRefused(t *testing.T) {
 
 func TestSlowClientsAreSentAway(t *testing.T) {
 	t.Parallel()
-	s := serveSite(t, nil)
+	s := serveSite(t, func(o *Options) { o.headerLimit = time.Second }) // for a quick test
 	if s.http.ReadHeaderTimeout <= 0 || s.http.ReadTimeout <= 0 || s.http.WriteTimeout <= 0 || s.http.IdleTimeout <= 0 {
 		t.Fatal("a limit is missing")
 	}

@@ -90,7 +90,7 @@ func (s *Server) commandAloud(w http.ResponseWriter, r *http.Request, request co
 		done <- outcome{reply, ok}
 	}()
 	out := newEvents(w)
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(s.opts.heartbeat)
 	defer beat.Stop()
 	var err error
 	for {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,7 +26,7 @@ const maxConnections = 256
 // headerLimit is how long a request may keep others waiting for its head. Browsers
 // open connections ahead and close those that they have not used after 10 s; one
 // that is closed here while a request is on its way in it fails that request.
-const headerLimit = 20 * time.Second
+const headerLimit = 15 * time.Second
 
 // The senses and states that the page treats in its own way.
 const (
@@ -73,6 +74,8 @@ type Options struct {
 	Lines   func() []Line // the last of the log, oldest first
 	Editor  Editor        // nil: there is no configuration file
 	Log     *slog.Logger
+
+	headerLimit, heartbeat time.Duration // 0: the usual ones
 }
 
 // Server serves the page until it is closed.
@@ -90,6 +93,7 @@ type Server struct {
 
 // Serve begins to serve the page.
 func Serve(o Options) (*Server, error) {
+	o.headerLimit, o.heartbeat = cmp.Or(o.headerLimit, headerLimit), cmp.Or(o.heartbeat, heartbeat)
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
 		return nil, err
@@ -108,8 +112,8 @@ func Serve(o Options) (*Server, error) {
 	s.auth = newAuth(o.Password, Exposed(o.Listen), "sensed_"+port)
 	s.http = &http.Server{
 		Handler:           s.guard(s.below()),
-		ReadHeaderTimeout: headerLimit,
-		ReadTimeout:       15 * time.Second,
+		ReadHeaderTimeout: o.headerLimit,
+		ReadTimeout:       2 * headerLimit,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,

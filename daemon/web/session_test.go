@@ -72,7 +72,8 @@ func TestEndedSessionsAreBounded(t *testing.T) {
 
 func TestAnotherPasswordEndsSessions(t *testing.T) {
 	t.Parallel()
-	s := sealed(t)
+	s := serveSite(t, func(o *Options) { o.heartbeat = 100 * time.Millisecond }) // at which streams are looked at
+	s.seal()
 	s.login()
 	r := s.open("")
 	s.want(200, "GET", base+"node", "")

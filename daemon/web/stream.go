@@ -156,7 +156,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 	if out.write("hello", s.opts.Node()) != nil {
 		return
 	}
-	beat := time.NewTimer(heartbeat)
+	beat := time.NewTimer(s.opts.heartbeat)
 	defer beat.Stop()
 	for {
 		var err error
@@ -178,7 +178,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return // the reader has gone
 		}
-		beat.Reset(heartbeat)
+		beat.Reset(s.opts.heartbeat)
 	}
 }
 
