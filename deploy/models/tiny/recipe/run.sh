@@ -12,7 +12,7 @@
 #                    files or with model.safetensors, or a .pt file of training. The
 #                    shipped one is the folder above this script
 #   --minutes N      of joint training
-#   --processes N    that train together, 2 unless said otherwise
+#   --processes N    that train jointly; 2, with --quick 1, unless said otherwise
 #   --seed N         for other pictures and questions than the last time
 #   --freeze PART    with --start: leaves audio, vision or text as it is
 #   --grow           with --start: first makes the vision tower as large as a new one
@@ -21,7 +21,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-work='' llama='' python='' quick='' start='' minutes='' processes=2 seed=0 stages=() joint_options=()
+work='' llama='' python='' quick='' start='' minutes='' processes='' seed=0 stages=() joint_options=()
 usage() { sed -n '2,22s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 while (($#)); do
   case $1 in
@@ -45,13 +45,14 @@ export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 MALL
 if [[ $quick ]]; then
   amounts=(--scenes 200 --resized 60 --clips 150 --held-out 12)
   vision=0.5 audio=0.5 text=0.5 joint=0.5 sizes=(--scenes 25 --clips 10)
+  processes=${processes:-1}
 else
   amounts=(--scenes 9000 --resized 6000 --clips 6600 --held-out 250)
   vision=60 audio=57 text=40 joint=60 sizes=(--scenes 150 --clips 100)
 fi
 # Only the vision tower alone learns from scenes on disk.
 [[ $start ]] && amounts+=(--scenes 0 --resized 0) joint_options+=(--start "$start")
-joint=${minutes:-$joint}
+joint=${minutes:-$joint} processes=${processes:-2}
 llama_version=0.3.36 llama_made=$work/llama/llama_cpp_python-$llama_version/vendor/llama.cpp
 
 run() { # script arguments...
