@@ -30,5 +30,5 @@
   }
   const wait = (seconds) => Math.min(60, seconds * 2 ** read()) * 1000
   addEventListener('load', () => setTimeout(look, wait(0.5))) // all that was asked for is there, or was refused
-  setTimeout(look, wait(15)) // something never comes
+  setTimeout(look, wait(30)) // something never comes
 })()
