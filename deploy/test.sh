@@ -44,7 +44,10 @@ vet() {
 }
 
 # unit: every package, as shipped.
-unit() { go test -vet=off -count=1 ./...; }
+unit() { go test -vet=off -count=1 $(go list ./... | grep -v /pagetest); }
+
+# page: the page in a browser, which needs the machine for itself.
+page() { go test -vet=off -count=1 -timeout 20m ./daemon/web/pagetest; }
 
 # reference: the mathematics and the model in plain Go and float64, without C.
 reference() { CGO_ENABLED=0 go test -vet=off -count=1 ./kernels/... ./daemon/understand/...; }
@@ -156,7 +159,7 @@ step() {
 	fi
 }
 
-steps=(format vet build unit reference race sanitize fuzz arm64 boards devices)
+steps=(format vet build unit page reference race sanitize fuzz arm64 boards devices)
 optional=(recipe) # only when they are named
 for name in "$@"; do
 	if [[ " ${steps[*]} ${optional[*]} " != *" $name "* ]]; then

@@ -22,7 +22,7 @@ import (
 
 // patience bounds waits for things that take seconds at most; it only decides how
 // long a failing test takes.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 var (
 	browser context.Context // in which a context is a tab

@@ -80,7 +80,6 @@ func configure(t *testing.T) configuration {
 // TestConfiguration edits the file of a running daemon: a mistake, a change, and
 // the way back.
 func TestConfiguration(t *testing.T) {
-	t.Parallel()
 	c := configure(t)
 	p := c.tab
 	p.wait("document.querySelector('#config-text')?.value.includes('node: shed')")

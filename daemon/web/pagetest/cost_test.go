@@ -20,7 +20,6 @@ import (
 // TestEightPagesLeaveMemoryFlat holds eight pages open, each in a browser session
 // of its own, for as long as SENSED_PAGES says (such as 5m; without it: a moment).
 func TestEightPagesLeaveMemoryFlat(t *testing.T) {
-	t.Parallel()
 	span := 12 * time.Second
 	if s := os.Getenv("SENSED_PAGES"); s != "" {
 		var err error

@@ -22,7 +22,6 @@ import (
 
 // TestDemo looks at the demonstration: one program, one page for each test.
 func TestDemo(t *testing.T) {
-	t.Parallel()
 	d := startDemo(t)
 	t.Run("boxes land where the API says", func(t *testing.T) { boxesLand(t, d) })
 	t.Run("a transcript appears while a WAV plays", func(t *testing.T) { transcriptAppears(t, d) })
