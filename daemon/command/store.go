@@ -99,10 +99,10 @@ func (s *Store) Save(values map[string]string) {
 	urgent := protects(s.latest, values)
 	s.latest = values
 	s.mu.Unlock()
-	notify(s.changed)
 	if urgent {
-		notify(s.urgent)
+		notify(s.urgent) // first: Run takes it with the change that it belongs to
 	}
+	notify(s.changed)
 }
 
 func notify(c chan struct{}) {
