@@ -55,12 +55,13 @@ reference() { CGO_ENABLED=0 go test -vet=off -count=1 ./kernels/... ./daemon/und
 
 # race: the race detector, on the packages in which something runs beside
 # something else or is locked. checkptr, which comes with it, stops a Go binding
-# of PortAudio that keeps numbers in pointers. The browser's tests are left out:
-# what they look at is a program of its own, and daemon/web has tests for this.
+# of PortAudio that keeps numbers in pointers. The tests of the whole program and of
+# its page are left out: what they look at is a program of its own, and the packages
+# that it consists of have tests for this.
 race() {
 	local -x GOFLAGS="$GOFLAGS -buildmode=exe" # go has no -race with pie
 	local packages
-	packages=$(grep -rlE --include='*.go' --exclude-dir=pagetest --exclude-dir=gemma4 '^\s+go [a-zA-Z_.]+[({]|"sync(/atomic)?"' daemon devices kernels | xargs -n1 dirname | sort -u | sed 's|^|./|')
+	packages=$(grep -rlE --include='*.go' --exclude-dir=pagetest --exclude-dir=sensed --exclude-dir=gemma4 '^\s+go [a-zA-Z_.]+[({]|"sync(/atomic)?"' daemon devices kernels | xargs -n1 dirname | sort -u | sed 's|^|./|')
 	# The mathematics of the model, which the race detector slows down tenfold, is
 	# left alone; what is done with it at the same time or given up midway comes after.
 	go test -race -vet=off -count=1 -gcflags=github.com/gordonklaus/portaudio=-d=checkptr=0 -gcflags=sensed/kernels/gemma4=-race=false $packages || return 1
