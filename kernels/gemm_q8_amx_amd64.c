@@ -38,29 +38,22 @@ static void shape(int rows, int group) {
   _tile_loadconfig(&tiles);
 }
 
-// sum_even and sum_odd write the sums [rows][16] of a group of columns.
-static inline __attribute__((always_inline)) void sum_even(const int8_t *x, int cols, const uint8_t *q, int32_t *sums, const enum kind kind) {
-  _tile_zero(0);
-  _tile_loadd(2, x, cols);
-  _tile_loadd(4, q, 64);
-  if (kind == SIGNED) {
-    _tile_dpbssd(0, 2, 4);
-  } else {
-    _tile_dpbsud(0, 2, 4);
+// sum_even and sum_odd write the sums [rows][16] of a group of columns, each with
+// tile registers of its own: an instruction names them, a variable cannot.
+#define SUM(name, total, activation, weight)                                                                                 \
+  static inline __attribute__((always_inline)) void name(const int8_t *x, int cols, const uint8_t *q, int32_t *sums, const enum kind kind) { \
+    _tile_zero(total);                                                                                                       \
+    _tile_loadd(activation, x, cols);                                                                                        \
+    _tile_loadd(weight, q, 64);                                                                                              \
+    if (kind == SIGNED) {                                                                                                    \
+      _tile_dpbssd(total, activation, weight);                                                                               \
+    } else {                                                                                                                 \
+      _tile_dpbsud(total, activation, weight);                                                                               \
+    }                                                                                                                        \
+    _tile_stored(total, sums, 64);                                                                                           \
   }
-  _tile_stored(0, sums, 64);
-}
-static inline __attribute__((always_inline)) void sum_odd(const int8_t *x, int cols, const uint8_t *q, int32_t *sums, const enum kind kind) {
-  _tile_zero(1);
-  _tile_loadd(3, x, cols);
-  _tile_loadd(5, q, 64);
-  if (kind == SIGNED) {
-    _tile_dpbssd(1, 3, 5);
-  } else {
-    _tile_dpbsud(1, 3, 5);
-  }
-  _tile_stored(1, sums, 64);
-}
+SUM(sum_even, 0, 2, 4)
+SUM(sum_odd, 1, 3, 5)
 
 // scaled adds the sums of group g of row i to its total.
 static inline __attribute__((always_inline)) __m512 scaled(struct panel w, int g, struct activations x, int i, int cols, const int32_t *sums, __m512 total,
