@@ -53,6 +53,8 @@ func Choices() []Choice {
 		{"softmax", func(t table) unsafe.Pointer { return unsafe.Pointer(t.softmax) }},
 		{"soft cap", func(t table) unsafe.Pointer { return unsafe.Pointer(t.softcap) }},
 		{"add, scale, clamp", func(t table) unsafe.Pointer { return unsafe.Pointer(t.add) }},
+		{"attention to recent sound", func(t table) unsafe.Pointer { return unsafe.Pointer(t.attend_recent) }},
+		{"norm after a convolution", func(t table) unsafe.Pointer { return unsafe.Pointer(t.norm_relu) }},
 		{"to binary16", func(t table) unsafe.Pointer { return unsafe.Pointer(t.narrow) }},
 		{"dot product", func(t table) unsafe.Pointer { return unsafe.Pointer(t.dot) }},
 	} {

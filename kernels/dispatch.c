@@ -12,12 +12,15 @@ enum {
   PANEL_F = FLOAT_CHUNK * TILE * (int)sizeof(float)
 };
 
-size_t scratch_bytes(int t) { return PANEL_Q + 2 * PANEL_S + PANEL_F + (size_t)t * TILE * sizeof(float); }
+// whole is t rows of activations and those that the matrix unit takes with them.
+static size_t whole(int t) { return (size_t)(t + TILE - 1) / TILE * TILE; }
+
+size_t scratch_bytes(int t) { return PANEL_Q + 2 * PANEL_S + PANEL_F + whole(t) * TILE * sizeof(float); }
 
 struct workspace {
   struct panel panel;
   float *floats; // [FLOAT_CHUNK][16]
-  float *acc;    // [t][16]
+  float *acc;    // [t and the rest of sixteen rows][16]
 };
 
 static struct workspace workspace_in(void *scratch) {
@@ -171,7 +174,7 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
       size_t at = (size_t)place(p, spread, tile, r < rows ? r : rows - 1);
       row[r] = p->data + (p->pick ? (size_t)p->pick[at] : at) * p->row_bytes;
     }
-    memset(s.acc, 0, (size_t)in->t * TILE * sizeof *s.acc);
+    memset(s.acc, 0, whole(in->t) * TILE * sizeof *s.acc);
     if (p->packed && p->round) {
       multiply_panels(k, p, in, row[0], s.acc);
     } else if (p->packed) {
@@ -189,6 +192,8 @@ static void multiply(const struct kernel_table *k, const struct product *p, cons
       float *out = p->out + (size_t)i * p->rows;
       if (spread) {
         for (int r = 0; r < TILE; r++) out[place(p, spread, tile, r)] = s.acc[i * TILE + r];
+      } else if (rows == TILE) { // a known size needs no call
+        memcpy(out + tile * TILE, s.acc + i * TILE, TILE * sizeof *s.acc);
       } else {
         memcpy(out + tile * TILE, s.acc + i * TILE, (size_t)rows * sizeof *s.acc);
       }
@@ -226,6 +231,13 @@ void run_rope(const struct kernel_table *k, float *x, const float *c, const floa
 void run_softmax(const struct kernel_table *k, float *x, int n) { k->softmax(x, n); }
 void run_add(const struct kernel_table *k, float *out, const float *x, int n) { k->add(out, x, n); }
 void run_add_scaled(const struct kernel_table *k, float *out, const float *x, int n, float s) { k->add_scaled(out, x, n, s); }
+void run_add_mul(const struct kernel_table *k, float *out, const float *a, const float *b, int n) { k->add_mul(out, a, b, n); }
+void run_mul(const struct kernel_table *k, float *out, const float *x, int n) { k->mul(out, x, n); }
+void run_norm_relu(const struct kernel_table *k, float *x, const float *w, int n, float eps) { k->norm_relu(x, w, n, eps); }
+void run_attend_recent(const struct kernel_table *k, float *out, const float *q, const float *keys, const float *values, const float *distances,
+                       int count, int heads, int dim, float limit) {
+  k->attend_recent((struct recent){out, q, keys, values, distances, count, heads, dim, limit});
+}
 void run_scale(const struct kernel_table *k, float *x, int n, float s) { k->scale(x, n, s); }
 void run_narrow(const struct kernel_table *k, uint16_t *out, const float *x, int n) { k->narrow(out, x, n); }
 void run_clamp(const struct kernel_table *k, float *x, int n, float lo, float hi) { k->clamp(x, n, lo, hi); }

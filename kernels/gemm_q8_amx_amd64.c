@@ -93,7 +93,10 @@ static inline __attribute__((always_inline)) void columns(struct panel w, int co
   for (int i = 0; i < ROWS; i++) _mm512_storeu_ps(acc + i * TILE, total[i]);
 }
 
-// rest is columns for the last n rows, fewer than ROWS.
+// MOST_REST is up to how many rows the time of sixteen would be lost on rest.
+enum { MOST_REST = 6 };
+
+// rest is columns for the last n rows, up to MOST_REST.
 static inline __attribute__((always_inline)) void rest(struct panel w, int count, struct activations x, int cols, float *acc,
                                                        int n, const int group, const enum kind kind) {
   _Alignas(64) int32_t sums[ROWS * TILE];
@@ -106,8 +109,9 @@ static inline __attribute__((always_inline)) void rest(struct panel w, int count
 static inline __attribute__((always_inline)) void gemm(struct panel w, int count, struct activations x, int cols, int t, float *acc,
                                                        const int group, const enum kind kind) {
   int i = 0;
-  if (t >= ROWS) shape(ROWS, group);
-  for (; i + ROWS <= t; i += ROWS) columns(w, count, activations_from(x, i, cols), cols, acc + i * TILE, group, kind);
+  if (t > MOST_REST) shape(ROWS, group);
+  // What lies behind the last row is multiplied too, if that is faster: there is room for it.
+  for (; t - i > MOST_REST; i += ROWS) columns(w, count, activations_from(x, i, cols), cols, acc + i * TILE, group, kind);
   if (i < t) {
     shape(t - i, group);
     rest(w, count, activations_from(x, i, cols), cols, acc + i * TILE, t - i, group, kind);

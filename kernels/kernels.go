@@ -17,3 +17,15 @@ func same(a, b int) {
 		panic(fmt.Sprintf("kernels: rows of %d and %d values", a, b))
 	}
 }
+
+// mostRecent is how many frames AttendRecent takes, as MOST_RECENT in kernels.h.
+const mostRecent = 64
+
+// recentFrames guards AttendRecent.
+func recentFrames(out, q, k, v, distances []float32, heads int) {
+	same(len(out), len(q))
+	same(len(k), len(v))
+	if count := len(k) / len(q); len(q)%heads != 0 || len(k)%len(q) != 0 || count < 1 || count > mostRecent || len(distances) < len(k) {
+		panic(fmt.Sprintf("kernels: attention of %d heads in %d values to %d values, with %d for distances", heads, len(q), len(k), len(distances)))
+	}
+}

@@ -119,7 +119,8 @@ typedef void float_unpack_fn(const uint8_t *const row[TILE], int first, int coun
 
 // gemm_fn adds to acc[t][16] the products of a panel of count columns with t
 // rows of activations; x points at the panel's first column of row 0 and cols
-// is the length of a row in values.
+// is the length of a row in values. x and acc have room for whole sixteens of
+// rows: what is behind row t-1 may be read and overwritten, and means nothing.
 typedef void gemm_fn(struct panel w, int count, struct activations x, int cols, int t, float *acc);
 
 // GEMM_GROUPS defines gemm_group32 and gemm_group16 of an instruction set by its
@@ -181,6 +182,17 @@ enum { KEYS = 32 };
 // state.
 typedef void attention_fn(const struct attention_task *a, float *scratch);
 
+// recent is the attention of one frame of sound: each head of q sees count keys,
+// the newest last, with logits limit * tanh(q . (k + key of the distance) / limit).
+struct recent {
+  float *out;                       // [heads][dim]
+  const float *q, *k, *v;           // [heads][dim], [count][heads][dim] twice
+  const float *distances;           // [at least count][heads][dim], for 0, 1, 2 ... frames ago
+  int count, heads, dim;            // count is at most MOST_RECENT
+  float limit;
+};
+enum { MOST_RECENT = 64 };
+
 // kernel_table is one instruction set.
 struct kernel_table {
   const char *name;
@@ -213,10 +225,14 @@ struct kernel_table {
   void (*softmax)(float *x, int n);
   void (*add)(float *out, const float *x, int n);                    // out += x
   void (*add_scaled)(float *out, const float *x, int n, float s);    // out += s x
+  void (*add_mul)(float *out, const float *a, const float *b, int n); // out += a b
+  void (*mul)(float *out, const float *x, int n);                     // out *= x
   void (*scale)(float *x, int n, float s);                           // x *= s
   void (*clamp)(float *x, int n, float lo, float hi);                // NaN becomes lo
   void (*narrow)(uint16_t *out, const float *x, int n);              // to binary16
   float (*dot)(const float *a, const float *b, int n);
+  void (*norm_relu)(float *x, const float *w, int n, float eps); // to mean 0 and variance 1, times w, and cut below 0
+  void (*attend_recent)(struct recent a);
 };
 
 // ROW_FUNCTIONS declares, and ROW_TABLE lists, the row operations that the
@@ -232,6 +248,10 @@ struct kernel_table {
   void softmax_##isa(float *, int);                                                   \
   void add_##isa(float *, const float *, int);                                        \
   void add_scaled_##isa(float *, const float *, int, float);                          \
+  void add_mul_##isa(float *, const float *, const float *, int);                     \
+  void mul_##isa(float *, const float *, int);                                        \
+  void norm_relu_##isa(float *, const float *, int, float);                           \
+  void attend_recent_##isa(struct recent);                                            \
   void scale_##isa(float *, int, float);                                              \
   void clamp_##isa(float *, int, float, float);                                       \
   void narrow_##isa(uint16_t *, const float *, int);                                  \
@@ -242,7 +262,8 @@ struct kernel_table {
   .silu = silu_##isa, .glu = glu_##isa, .softcap = softcap_##isa, .rope = rope_##isa, \
   .softmax = softmax_##isa, .add = add_##isa, .add_scaled = add_scaled_##isa,         \
   .scale = scale_##isa, .clamp = clamp_##isa, .round_panel = round_panel_##isa,       \
-  .narrow = narrow_##isa, .dot = dot_##isa
+  .narrow = narrow_##isa, .dot = dot_##isa, .add_mul = add_mul_##isa,                 \
+  .mul = mul_##isa, .norm_relu = norm_relu_##isa, .attend_recent = attend_recent_##isa
 
 const struct kernel_table *kernels_scalar(void);
 #if defined(__x86_64__)
@@ -312,6 +333,11 @@ void run_rope(const struct kernel_table *k, float *x, const float *c, const floa
 void run_softmax(const struct kernel_table *k, float *x, int n);
 void run_add(const struct kernel_table *k, float *out, const float *x, int n);
 void run_add_scaled(const struct kernel_table *k, float *out, const float *x, int n, float s);
+void run_add_mul(const struct kernel_table *k, float *out, const float *a, const float *b, int n);
+void run_mul(const struct kernel_table *k, float *out, const float *x, int n);
+void run_norm_relu(const struct kernel_table *k, float *x, const float *w, int n, float eps);
+void run_attend_recent(const struct kernel_table *k, float *out, const float *q, const float *keys, const float *values, const float *distances,
+                       int count, int heads, int dim, float limit);
 void run_scale(const struct kernel_table *k, float *x, int n, float s);
 void run_narrow(const struct kernel_table *k, uint16_t *out, const float *x, int n);
 void run_clamp(const struct kernel_table *k, float *x, int n, float lo, float hi);

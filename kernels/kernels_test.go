@@ -419,11 +419,66 @@ func checkRows(t *testing.T, set rowSet, n int) {
 	set.addScaled(out, y, 0.5)
 	each("add scaled", 1e-6, func(i int) float64 { return f(x, i) + f(y, i)/2 })
 	copy(out, x)
+	set.addMul(out, y, w)
+	each("add mul", 1e-6, func(i int) float64 { return f(x, i) + f(y, i)*f(w, i) })
+	copy(out, x)
+	set.mul(out, y)
+	each("mul", 1e-6, func(i int) float64 { return f(x, i) * f(y, i) })
+	// A large mean must not drown the differences.
+	shifted := slices.Clone(x)
+	for i := range shifted {
+		shifted[i] += 1000
+	}
+	copy(out, shifted)
+	set.normReLU(out, w, 1e-3)
+	ref.NormReLU(shifted, w, 1e-3)
+	each("norm relu", 2e-4, func(i int) float64 { return f(shifted, i) })
+	copy(out, x)
 	set.scale(out, 3)
 	each("scale", 1e-6, func(i int) float64 { return f(x, i) * 3 })
 	copy(out, x)
 	set.clamp(out, -1, 2)
 	each("clamp", 0, func(i int) float64 { return max(-1, min(2, f(x, i))) })
+}
+
+func TestAttendRecent(t *testing.T) {
+	for _, set := range rowSets() {
+		t.Run(set.name, func(t *testing.T) {
+			for _, c := range []struct{ heads, dim, count int }{{1, 1, 1}, {8, 128, 12}, {4, 32, 12}, {3, 19, 5}, {2, 40, 64}} {
+				r := rand.New(rand.NewPCG(7, uint64(c.count)))
+				width := c.heads * c.dim
+				q, k, v, distances := random(r, width), random(r, c.count*width), random(r, c.count*width), random(r, (c.count+2)*width)
+				out, want := make([]float32, width), make([]float32, width)
+				set.attendRecent(out, q, k, v, distances, c.heads, 5)
+				ref.AttendRecent(want, q, k, v, distances, c.heads, 5)
+				for i := range out {
+					if e := math.Abs(float64(out[i] - want[i])); !(e <= 3e-6) {
+						t.Fatalf("%+v: value %d is %g, want %g", c, i, out[i], want[i])
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestAttendRecentRefuses(t *testing.T) {
+	x := make([]float32, 65*4)
+	for name, call := range map[string]func(){
+		"too many frames": func() { AttendRecent(x[:4], x[:4], x, x, x, 2, 1) },
+		"half a frame":    func() { AttendRecent(x[:4], x[:4], x[:6], x[:6], x, 2, 1) },
+		"few values":      func() { AttendRecent(x[:4], x[:4], x[:8], x[:4], x, 2, 1) },
+		"few distances":   func() { AttendRecent(x[:4], x[:4], x[:8], x[:8], x[:4], 2, 1) },
+		"odd heads":       func() { AttendRecent(x[:4], x[:4], x[:8], x[:8], x, 3, 1) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			call()
+		}()
+	}
 }
 
 func TestNewMatrixRefuses(t *testing.T) {

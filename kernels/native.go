@@ -33,6 +33,14 @@ package kernels
 #cgo nocallback run_add
 #cgo noescape run_add_scaled
 #cgo nocallback run_add_scaled
+#cgo noescape run_add_mul
+#cgo nocallback run_add_mul
+#cgo noescape run_mul
+#cgo nocallback run_mul
+#cgo noescape run_norm_relu
+#cgo nocallback run_norm_relu
+#cgo noescape run_attend_recent
+#cgo nocallback run_attend_recent
 #cgo noescape run_scale
 #cgo nocallback run_scale
 #cgo noescape run_clamp
@@ -182,7 +190,8 @@ func (p *Pool) packTile(dst []byte, m *Matrix, worker, i int) {
 // round quantises t rows of x for the product that follows.
 func (p *Pool) round(x []float32, t, cols int) {
 	s := &p.scratch
-	if n := t * cols; len(s.q) < n {
+	// The matrix unit takes sixteen rows at a time and may read those after the last.
+	if n := (t + tileRows - 1) / tileRows * tileRows * cols; len(s.q) < n {
 		s.q, s.d, s.m32, s.m16 = make([]int8, n), make([]float32, n/32), make([]float32, n/32), make([]float32, n/16)
 		s.minus32, s.minus16 = make([]int32, n/32), make([]int32, n/16)
 	}
@@ -284,6 +293,36 @@ func AddScaled(out, x []float32, s float32) {
 	active().addScaled(out, x, s)
 }
 
+// AddMul computes out += a * b, value by value.
+func AddMul(out, a, b []float32) {
+	same(len(out), len(a))
+	same(len(b), len(a))
+	active().addMul(out, a, b)
+}
+
+// Mul computes out *= x, value by value.
+func Mul(out, x []float32) {
+	same(len(out), len(x))
+	active().mul(out, x)
+}
+
+// NormReLU brings x to mean 0 and variance 1, multiplies it with w and cuts it
+// off below zero: x = max(0, (x - mean) / sqrt(variance + eps) * w).
+func NormReLU(x, w []float32, eps float32) {
+	same(len(x), len(w))
+	active().normReLU(x, w, eps)
+}
+
+// AttendRecent is the attention of one frame of sound to the few up to itself:
+// out and q are [heads][dim], k and v [count][heads][dim] with the frame's own
+// last, and distances [count or more][heads][dim] are the keys of 0, 1, 2 ...
+// frames ago. A logit is limit * tanh(q . (k + distance) / limit). It panics when
+// the shapes do not fit or the frames are more than 64.
+func AttendRecent(out, q, k, v, distances []float32, heads int, limit float32) {
+	recentFrames(out, q, k, v, distances, heads)
+	active().attendRecent(out, q, k, v, distances, heads, limit)
+}
+
 // Scale computes x *= s.
 func Scale(x []float32, s float32) { active().scale(x, s) }
 
@@ -316,6 +355,17 @@ func (s isa) softmax(x []float32)  { C.run_softmax(s.table, floats(x), C.int(len
 func (s isa) add(out, x []float32) { C.run_add(s.table, floats(out), floats(x), C.int(len(x))) }
 func (s isa) addScaled(out, x []float32, f float32) {
 	C.run_add_scaled(s.table, floats(out), floats(x), C.int(len(x)), C.float(f))
+}
+func (s isa) addMul(out, a, b []float32) {
+	C.run_add_mul(s.table, floats(out), floats(a), floats(b), C.int(len(a)))
+}
+func (s isa) mul(out, x []float32) { C.run_mul(s.table, floats(out), floats(x), C.int(len(x))) }
+func (s isa) normReLU(x, w []float32, eps float32) {
+	C.run_norm_relu(s.table, floats(x), floats(w), C.int(len(x)), C.float(eps))
+}
+func (s isa) attendRecent(out, q, k, v, distances []float32, heads int, limit float32) {
+	C.run_attend_recent(s.table, floats(out), floats(q), floats(k), floats(v), floats(distances),
+		C.int(len(k)/len(q)), C.int(heads), C.int(len(q)/heads), C.float(limit))
 }
 func (s isa) scale(x []float32, f float32) {
 	C.run_scale(s.table, floats(x), C.int(len(x)), C.float(f))

@@ -21,7 +21,7 @@ func (p *Pool) use(name string) {
 
 func rowSets() (all []rowSet) {
 	for _, s := range available() {
-		all = append(all, rowSet{s.name(), s.rmsNorm, s.geluMul, s.glu, s.add, s.addScaled, s.scale, s.clamp, s.silu, s.softcap, s.rope, s.narrow, s.softmax, s.dot})
+		all = append(all, rowSet{s.name(), s.rmsNorm, s.geluMul, s.glu, s.add, s.addScaled, s.addMul, s.mul, s.normReLU, s.attendRecent, s.scale, s.clamp, s.silu, s.softcap, s.rope, s.narrow, s.softmax, s.dot})
 	}
 	return all
 }

@@ -144,6 +144,36 @@ func AddScaled(out, x []float32, s float32) {
 	}
 }
 
+// AddMul computes out += a * b, value by value.
+func AddMul(out, a, b []float32) {
+	a, b = a[:len(out)], b[:len(out)]
+	for i := range out {
+		out[i] += a[i] * b[i]
+	}
+}
+
+// Mul computes out *= x, value by value.
+func Mul(out, x []float32) {
+	x = x[:len(out)]
+	for i := range out {
+		out[i] *= x[i]
+	}
+}
+
+// NormReLU brings x to mean 0 and variance 1, multiplies it with w and cuts it
+// off below zero: x = max(0, (x - mean) / sqrt(variance + eps) * w).
+func NormReLU(x, w []float32, eps float32) { ref.NormReLU(x, w, float64(eps)) }
+
+// AttendRecent is the attention of one frame of sound to the few up to itself:
+// out and q are [heads][dim], k and v [count][heads][dim] with the frame's own
+// last, and distances [count or more][heads][dim] are the keys of 0, 1, 2 ...
+// frames ago. A logit is limit * tanh(q . (k + distance) / limit). It panics when
+// the shapes do not fit or the frames are more than 64.
+func AttendRecent(out, q, k, v, distances []float32, heads int, limit float32) {
+	recentFrames(out, q, k, v, distances, heads)
+	ref.AttendRecent(out, q, k, v, distances, heads, float64(limit))
+}
+
 // Scale computes x *= s.
 func Scale(x []float32, s float32) {
 	for i := range x {

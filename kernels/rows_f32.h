@@ -110,6 +110,50 @@ void ISA(add_scaled)(float *out, const float *x, int n, float s) {
   for (int i = 0; i < n; i += VL) v_keep(out + i, v_fma(v_take(x + i, n - i, 0), v_set1(s), v_take(out + i, n - i, 0)), n - i);
 }
 
+void ISA(add_mul)(float *out, const float *a, const float *b, int n) {
+  for (int i = 0; i < n; i += VL) v_keep(out + i, v_fma(v_take(a + i, n - i, 0), v_take(b + i, n - i, 0), v_take(out + i, n - i, 0)), n - i);
+}
+
+void ISA(mul)(float *out, const float *x, int n) {
+  for (int i = 0; i < n; i += VL) v_keep(out + i, v_mul(v_take(out + i, n - i, 0), v_take(x + i, n - i, 0)), n - i);
+}
+
+// The variance is that of the differences from the mean, which loses nothing
+// where the mean is large.
+void ISA(norm_relu)(float *x, const float *w, int n, float eps) {
+  vf sum = v_set1(0), squares = sum;
+  for (int i = 0; i < n; i += VL) sum = v_add(sum, v_take(x + i, n - i, 0));
+  float mean = v_sum(sum) / (float)n;
+  vf shift = v_set1(mean);
+  for (int i = 0; i < n; i += VL) {
+    vf off = v_sub(v_take(x + i, n - i, mean), shift);
+    squares = v_fma(off, off, squares);
+  }
+  vf scale = v_set1(1.0f / __builtin_sqrtf(v_sum(squares) / (float)n + eps));
+  for (int i = 0; i < n; i += VL) {
+    vf y = v_mul(v_mul(v_sub(v_take(x + i, n - i, 0), shift), scale), v_take(w + i, n - i, 0));
+    v_keep(x + i, v_max(y, v_set1(0)), n - i);
+  }
+}
+
+void ISA(attend_recent)(struct recent a) {
+  float weights[MOST_RECENT];
+  const size_t stride = (size_t)a.heads * a.dim;
+  for (int h = 0; h < a.heads; h++) {
+    const float *q = a.q + h * a.dim, *k = a.k + h * a.dim, *v = a.v + h * a.dim, *far = a.distances + h * a.dim;
+    for (int i = 0; i < a.count; i++)
+      weights[i] = ISA(dot)(q, k + i * stride, a.dim) + ISA(dot)(q, far + (a.count - 1 - i) * stride, a.dim);
+    ISA(softcap)(weights, a.count, a.limit);
+    ISA(softmax)(weights, a.count);
+    float *out = a.out + h * a.dim;
+    for (int i = 0; i < a.dim; i += VL) {
+      vf sum = v_set1(0);
+      for (int j = 0; j < a.count; j++) sum = v_fma(v_take(v + j * stride + i, a.dim - i, 0), v_set1(weights[j]), sum);
+      v_keep(out + i, sum, a.dim - i);
+    }
+  }
+}
+
 void ISA(scale)(float *x, int n, float s) {
   for (int i = 0; i < n; i += VL) v_keep(x + i, v_mul(v_take(x + i, n - i, 0), v_set1(s)), n - i);
 }

@@ -2,6 +2,7 @@ package gemma4
 
 import (
 	"math"
+	"slices"
 
 	"sensed/kernels"
 )
@@ -13,7 +14,7 @@ type audioLayer struct {
 	attnNorm, postAttn []float32       // [hidden]
 	q, k, v, out       linear          // hidden wide
 	distance           *kernels.Matrix // [hidden][hidden]
-	queryScale         []float32       // [dim]
+	queryScale         []float32       // [hidden], the same for each head
 
 	convNorm, convInner []float32 // [hidden], before and inside the light convolution
 	convIn, convOut     linear    // to twice hidden, and back from hidden
@@ -61,6 +62,7 @@ func (l *tensors) audioLayer(p string, a *audioTower) audioLayer {
 	for i := range y.queryScale {
 		y.queryScale[i] *= float32(1 / math.Sqrt(float64(a.dim)) / math.Ln2)
 	}
+	y.queryScale = slices.Repeat(y.queryScale, a.heads)
 	return y
 }
 
@@ -113,26 +115,24 @@ func (a *audioTower) feedForward(f *feedForward, h *hearing) {
 	for first := 0; first < h.n; first += tileRows {
 		n := min(tileRows, h.n-first)
 		norm, x := h.norm[first*a.hidden:(first+n)*a.hidden], h.x[first*a.hidden:(first+n)*a.hidden]
-		a.normClipped(norm, x, n, f.norm)
-		a.apply(norm, n, use{inner, f.up})
-		a.rows(n, func(r int) {
+		a.rows(n, func(r int) { normClipped(row(norm, r, a.hidden), row(x, r, a.hidden), f.norm) })
+		a.apply(norm, n, func(r int) {
 			y := row(inner, r, a.ffn)
 			kernels.Silu(y, y)
-		})
-		a.apply(inner, n, use{norm, f.down})
-		a.normClipped(norm, norm, n, f.post)
-		a.rows(n, func(r int) { kernels.AddScaled(row(x, r, a.hidden), row(norm, r, a.hidden), audioResidual) })
+		}, use{inner, f.up})
+		a.apply(inner, n, func(r int) {
+			y := row(norm, r, a.hidden)
+			normClipped(y, y, f.post)
+			kernels.AddScaled(row(x, r, a.hidden), y, audioResidual)
+		}, use{norm, f.down})
 	}
 }
 
-// normClipped sets out to the normalised rows of x, clipped before.
-func (a *audioTower) normClipped(out, x []float32, n int, weight []float32) {
-	a.rows(n, func(r int) {
-		y := row(out, r, a.hidden)
-		copy(y, row(x, r, a.hidden))
-		clip(y)
-		kernels.RMSNorm(y, y, weight, audioEps)
-	})
+// normClipped sets out to x, clipped and then normalised. out may be x.
+func normClipped(out, x, weight []float32) {
+	copy(out, x)
+	clip(out)
+	kernels.RMSNorm(out, out, weight, audioEps)
 }
 
 // attend adds the attention part: a frame sees itself and the audioReach-1
@@ -148,44 +148,23 @@ func (a *audioTower) attend(l *audioLayer, past *past, distances []float32, h *h
 	k, v := a.work[2*size:3*size+before], a.work[3*size+before:]
 	copy(k, past.k)
 	copy(v, past.v)
-	a.normClipped(h.norm, h.x, h.n, l.attnNorm)
-	a.apply(h.norm, h.n, use{q, l.q}, use{k[before:], l.k}, use{v[before:], l.v})
+	a.rows(h.n, func(r int) { normClipped(row(h.norm, r, a.hidden), row(h.x, r, a.hidden), l.attnNorm) })
 	keyScale := float32(math.Log(1+math.E) / math.Ln2)
-	a.rows(h.n, func(r int) {
+	a.apply(h.norm, h.n, func(r int) {
 		kernels.Scale(row(k[before:], r, a.hidden), keyScale)
-		for i, x := range row(q, r, a.hidden) {
-			q[r*a.hidden+i] = x * l.queryScale[i%a.dim]
-		}
-	})
+		kernels.Mul(row(q, r, a.hidden), l.queryScale)
+	}, use{q, l.q}, use{k[before:], l.k}, use{v[before:], l.v})
 	a.rows(h.n, func(r int) {
-		for head := range a.heads {
-			a.look(row(out, r, a.hidden), row(q, r, a.hidden), k, v, distances, before/a.hidden+r, head)
-		}
+		end := before + (r+1)*a.hidden
+		first := max(0, end-audioReach*a.hidden)
+		kernels.AttendRecent(row(out, r, a.hidden), row(q, r, a.hidden), k[first:end], v[first:end], distances, a.heads, audioCap)
 	})
 	past.k, past.v = newest(past.k, k, (audioReach-1)*a.hidden), newest(past.v, v, (audioReach-1)*a.hidden)
-	a.apply(out, h.n, use{h.norm, l.out})
-	a.normClipped(h.norm, h.norm, h.n, l.postAttn)
-	a.rows(h.n, func(r int) { kernels.Add(row(h.x, r, a.hidden), row(h.norm, r, a.hidden)) })
-}
-
-// look computes one head of the attention of a frame, which is row frame of the
-// keys k and values v: out and q are [hidden].
-func (a *audioTower) look(out, q, k, v, distances []float32, frame, head int) {
-	of := func(x []float32, r int) []float32 { return x[r*a.hidden+head*a.dim:][:a.dim] }
-	var weights [audioReach]float32
-	first := max(0, frame-audioReach+1)
-	w := weights[:frame-first+1]
-	query := of(q, 0)
-	for i := range w {
-		w[i] = kernels.Dot(query, of(k, first+i)) + kernels.Dot(query, of(distances, frame-first-i))
-	}
-	kernels.Softcap(w, audioCap)
-	kernels.Softmax(w)
-	y := of(out, 0)
-	clear(y)
-	for i, p := range w {
-		kernels.AddScaled(y, of(v, first+i), p)
-	}
+	a.apply(out, h.n, func(r int) {
+		y := row(h.norm, r, a.hidden)
+		normClipped(y, y, l.postAttn)
+		kernels.Add(row(h.x, r, a.hidden), y)
+	}, use{h.norm, l.out})
 }
 
 // convolve adds the light convolution: each channel looks back a few frames, of
@@ -198,11 +177,10 @@ func (a *audioTower) convolve(l *audioLayer, past *past, h *hearing) {
 	a.rows(h.n, func(r int) {
 		kernels.RMSNorm(row(h.norm, r, a.hidden), row(h.x, r, a.hidden), l.convNorm, audioEps)
 	})
-	a.apply(h.norm, h.n, use{wide, l.convIn})
-	a.rows(h.n, func(r int) {
+	a.apply(h.norm, h.n, func(r int) {
 		w := row(wide, r, 2*a.hidden)
 		kernels.GLU(row(gated[before:], r, a.hidden), w[:a.hidden], w[a.hidden:])
-	})
+	}, use{wide, l.convIn})
 	inner := wide[:size]
 	a.rows(h.n, func(r int) {
 		y := row(inner, r, a.hidden)
@@ -212,8 +190,7 @@ func (a *audioTower) convolve(l *audioLayer, past *past, h *hearing) {
 		kernels.Silu(y, y)
 	})
 	past.gated = newest(past.gated, gated, len(l.taps)-a.hidden)
-	a.apply(inner, h.n, use{h.norm, l.convOut})
-	a.rows(h.n, func(r int) { kernels.Add(row(h.x, r, a.hidden), row(h.norm, r, a.hidden)) })
+	a.apply(inner, h.n, func(r int) { kernels.Add(row(h.x, r, a.hidden), row(h.norm, r, a.hidden)) }, use{h.norm, l.convOut})
 }
 
 // lookBack sums the frames up to the given one, weighted by taps.
@@ -225,9 +202,6 @@ func (a *audioTower) lookBack(out, x, taps []float32, frame int) {
 		if from < 0 {
 			continue
 		}
-		w, v := row(taps, k, a.hidden), row(x, from, a.hidden)
-		for c := range out {
-			out[c] += w[c] * v[c]
-		}
+		kernels.AddMul(out, row(taps, k, a.hidden), row(x, from, a.hidden))
 	}
 }

@@ -49,6 +49,10 @@ func newest(dst, x []float32, limit int) []float32 {
 // memory.
 const hearingTokens = 256
 
+// convStep is how many frames leave the convolutions at a time: what is between
+// the two stays in a processor's cache.
+const convStep = 16
+
 // listen begins a sound.
 func (a *audioTower) listen() *hearing {
 	bands := a.mel.Bands()
@@ -109,10 +113,14 @@ func (h *hearing) encode(ctx context.Context, end bool) ([]float32, error) {
 // h.x is [n][hidden].
 func (h *hearing) subsample(end int) {
 	a, frames := h.a, h.a.mel.Frames(h.samples)
-	half := min(2*end, halved(frames)) // less only at the end of the sound
-	h.frame(min(2*half, frames))
-	a.convs[0].apply(&a.arithmetic, &h.mel, &h.half, half)
-	a.convs[1].apply(&a.arithmetic, &h.half, &h.quarter, end)
+	h.frame(min(4*end, frames))
+	h.quarter.reserve(end)
+	for next := h.quarter.end(); next < end; {
+		next = min(next+convStep, end)
+		half := min(2*next, halved(frames)) // less only at the end of the sound
+		a.convs[0].apply(&a.arithmetic, &h.mel, &h.half, half)
+		a.convs[1].apply(&a.arithmetic, &h.half, &h.quarter, next)
+	}
 	h.x = grow(h.x, h.n*a.hidden)
 	a.pool.MatMul(h.quarter.values, h.n, kernels.Product{Out: h.x, W: a.embed})
 	h.quarter.forget(end)

@@ -69,42 +69,49 @@ type arithmetic struct {
 }
 
 // apply computes linears that share the input x, [t][cols], which it clobbers.
-func (a *arithmetic) apply(x []float32, t int, uses ...use) {
+// Of each row r of what comes out it then calls then(r), in parallel; nil:
+// nothing.
+func (a *arithmetic) apply(x []float32, t int, then func(r int), uses ...use) {
 	products := make([]kernels.Product, 0, len(uses))
 	for _, u := range uses {
 		products = append(products, kernels.Product{Out: u.out, W: u.l.w})
 		if u.l.in != uses[0].l.in {
-			a.applyEach(x, t, uses)
+			a.applyEach(x, t, then, uses)
 			return
 		}
 	}
 	l := uses[0].l
-	x = x[:t*l.w.Cols]
-	a.limit(x, l.in)
-	a.pool.MatMul(x, t, products...)
-	for _, u := range uses {
-		a.limit(u.out[:t*u.l.w.Rows], u.l.out)
+	if l.in != unlimited() {
+		a.rows(t, func(r int) { l.in.clamp(row(x, r, l.w.Cols)) })
 	}
+	a.pool.MatMul(x, t, products...)
+	a.rows(t, func(r int) {
+		for _, u := range uses {
+			u.l.out.clamp(row(u.out, r, u.l.w.Rows))
+		}
+		if then != nil {
+			then(r)
+		}
+	})
 }
 
 // applyEach is apply for linears that limit their common input differently.
-func (a *arithmetic) applyEach(x []float32, t int, uses []use) {
+func (a *arithmetic) applyEach(x []float32, t int, then func(r int), uses []use) {
 	x = x[:t*uses[0].l.w.Cols]
 	for _, u := range uses {
 		a.scratch = append(a.scratch[:0], x...)
-		a.apply(a.scratch, t, u)
+		a.apply(a.scratch, t, nil, u)
+	}
+	if then != nil {
+		a.rows(t, then)
 	}
 }
 
-// limit clamps in parallel.
-func (a *arithmetic) limit(x []float32, l limits) {
-	if l == unlimited() {
-		return
+// clamp limits activations in place.
+func (l limits) clamp(x []float32) {
+	if l != unlimited() {
+		kernels.Clamp(x, l.lo, l.hi)
 	}
-	const size = 1 << 14
-	a.pool.Run((len(x)+size-1)/size, func(i int) {
-		kernels.Clamp(x[i*size:min(len(x), (i+1)*size)], l.lo, l.hi)
-	})
 }
 
 // rows calls f for rows 0..n-1 in parallel.

@@ -349,7 +349,7 @@ func TestLimitsOfOneInput(t *testing.T) {
 		{linear{w, none, limits{-9, -2}}, linear{w, limits{0, 1}, none}, [2]float32{-2, 3}},
 	} {
 		x, out := []float32{-1, 2, 3, 6}, make([]float32, 2)
-		a.apply(x, 1, use{out[:1], c.first}, use{out[1:], c.second})
+		a.apply(x, 1, nil, use{out[:1], c.first}, use{out[1:], c.second})
 		if [2]float32(out) != c.want {
 			t.Errorf("%v and %v: %v, want %v", c.first.in, c.second.in, out, c.want)
 		}

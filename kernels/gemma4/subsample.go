@@ -97,55 +97,35 @@ func (l *tensors) convolution(name string, in int) convolution {
 }
 
 // apply computes the output frames up to number end-1 and forgets of the input
-// what no later one looks at. A few frames at a time, the points that each
-// output looks at are laid out as the rows of a matrix.
+// what no later one looks at. The points that each output looks at are laid out
+// as the rows of a matrix.
 func (c *convolution) apply(a *arithmetic, in, out *grid, end int) {
-	points := convArea * c.in
-	step := max(1, 2048/out.bands)
-	a.work = grow(a.work, min(step, end-out.end())*out.bands*points)
+	points, first := convArea*c.in, out.end()
+	n := (end - first) * out.bands
+	a.work = grow(a.work, n*points)
 	looked := a.work
-	out.reserve(end)
-	for first := out.end(); first < end; first += step {
-		until := min(first+step, end)
-		n := (until - first) * out.bands
-		a.rows(n, func(r int) {
-			in.look(row(looked, r, points), first+r/out.bands, r%out.bands)
-		})
-		values := out.extend(until)
-		a.pool.MatMul(looked, n, kernels.Product{Out: values, W: c.w})
-		a.rows(n, func(r int) { c.activate(row(values, r, c.out)) })
-	}
+	a.rows(n, func(r int) { in.look(row(looked, r, points), first+r/out.bands, r%out.bands) })
+	values := out.extend(end)
+	a.pool.MatMul(looked, n, kernels.Product{Out: values, W: c.w})
+	a.rows(n, func(r int) { kernels.NormReLU(row(values, r, c.out), c.norm, audioEps) })
 	in.forget(2*end - 1)
 }
 
 // look copies the 3 x 3 points around the one that stays at (frame, band). There
 // are zeros before the first frame of a sound and after its last.
 func (g *grid) look(dst []float32, frame, band int) {
+	left := 2*band - 1
+	from, to := max(left, 0), min(left+convSide, g.bands)
 	for df := range convSide {
-		for db := range convSide {
-			f, b := 2*frame+df-1, 2*band+db-1
-			to := dst[(df*convSide+db)*g.channels:][:g.channels]
-			if f < g.first || f >= g.end() || b < 0 || b >= g.bands {
-				clear(to)
-				continue
-			}
-			copy(to, g.values[((f-g.first)*g.bands+b)*g.channels:])
+		points := dst[df*convSide*g.channels:][:convSide*g.channels]
+		f := 2*frame + df - 1
+		if f < g.first || f >= g.end() {
+			clear(points)
+			continue
 		}
-	}
-}
-
-// activate normalises the channels of a point to mean 0 and variance 1, scales
-// them and cuts them off below zero.
-func (c *convolution) activate(x []float32) {
-	var sum, squares float64
-	for _, v := range x {
-		sum += float64(v)
-		squares += float64(v) * float64(v)
-	}
-	mean := sum / float64(len(x))
-	variance := max(0, squares/float64(len(x))-mean*mean)
-	shift, scale := float32(mean), float32(1/math.Sqrt(variance+audioEps))
-	for i, w := range c.norm[:len(x)] {
-		x[i] = max(0, (x[i]-shift)*scale*w)
+		clear(points[:(from-left)*g.channels])
+		inside := row(g.values, f-g.first, g.frameSize())[from*g.channels : to*g.channels]
+		n := copy(points[(from-left)*g.channels:], inside)
+		clear(points[(from-left)*g.channels+n:])
 	}
 }

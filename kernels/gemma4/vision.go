@@ -241,8 +241,7 @@ func (v *visionTower) attend(l *visionLayer, s *vision) {
 	v.rows(s.n, func(r int) {
 		kernels.RMSNorm(row(s.norm, r, v.hidden), row(s.x, r, v.hidden), l.attnNorm, v.eps)
 	})
-	v.apply(s.norm, s.n, use{q, l.q}, use{k, l.k}, use{values, l.v})
-	v.rows(s.n, func(r int) {
+	v.apply(s.norm, s.n, func(r int) {
 		for h := range v.heads {
 			v.place(q[(r*v.heads+h)*v.dim:][:v.dim], l.qNorm, s, r)
 		}
@@ -252,13 +251,12 @@ func (v *visionTower) attend(l *visionLayer, s *vision) {
 			value := values[at : at+v.dim]
 			kernels.RMSNorm(value, value, nil, v.eps)
 		}
-	})
+	}, use{q, l.q}, use{k, l.k}, use{values, l.v})
 	v.pool.Attention(kernels.Attention{
 		Out: out, Q: q, K: k, V: values,
 		T: s.n, Keys: s.n, Heads: v.heads, KVHeads: l.kvHeads, Dim: v.dim, Scale: 1,
 	})
-	v.apply(out, s.n, use{s.norm, l.out})
-	v.addNormed(s, 0, s.n, l.postAttn)
+	v.apply(out, s.n, func(r int) { v.addNormed(s, r, l.postAttn) }, use{s.norm, l.out})
 }
 
 // place normalises a query or key and rotates its first half by the column and
@@ -282,23 +280,19 @@ func (v *visionTower) feedForward(l *visionLayer, s *vision) {
 		v.rows(n, func(r int) {
 			kernels.RMSNorm(row(norm, r, v.hidden), row(s.x, first+r, v.hidden), l.ffnNorm, v.eps)
 		})
-		v.apply(norm, n, use{gate, l.gate}, use{up, l.up})
-		v.rows(n, func(r int) {
+		v.apply(norm, n, func(r int) {
 			g := row(gate, r, v.ffn)
 			kernels.GeluMul(g, g, row(up, r, v.ffn))
-		})
-		v.apply(gate, n, use{norm, l.down})
-		v.addNormed(s, first, n, l.postFFN)
+		}, use{gate, l.gate}, use{up, l.up})
+		v.apply(gate, n, func(r int) { v.addNormed(s, first+r, l.postFFN) }, use{norm, l.down})
 	}
 }
 
-// addNormed normalises rows first..first+n-1 of norm and adds them to x.
-func (v *visionTower) addNormed(s *vision, first, n int, weight []float32) {
-	v.rows(n, func(r int) {
-		y := row(s.norm, first+r, v.hidden)
-		kernels.RMSNorm(y, y, weight, v.eps)
-		kernels.Add(row(s.x, first+r, v.hidden), y)
-	})
+// addNormed normalises row r of norm and adds it to x.
+func (v *visionTower) addNormed(s *vision, r int, weight []float32) {
+	y := row(s.norm, r, v.hidden)
+	kernels.RMSNorm(y, y, weight, v.eps)
+	kernels.Add(row(s.x, r, v.hidden), y)
 }
 
 // tokens averages squares of merge x merge patches and projects them to the

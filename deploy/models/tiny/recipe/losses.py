@@ -9,7 +9,7 @@ from words import spoken
 
 SHARPNESS = 6.0  # a code of 1 against 0 is this many nats
 SOUND_SHARPNESS = 8.0
-TASK_WEIGHTS = (1.5, 1.0, 1.0, 0.3, 1.0, 0.3)  # in the order of questions.TASKS
+TASK_WEIGHTS = (1.5, 1.0, 1.0, 0.5, 1.0, 0.3)  # in the order of questions.TASKS
 NEAR = 0.6  # hundredths: how far a number counts as right, as the deviation of a bell
 
 

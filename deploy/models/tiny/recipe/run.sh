@@ -39,8 +39,16 @@ done
 mkdir -p "$work"
 
 export OMP_NUM_THREADS=1 # the stages run side by side
-# glibc otherwise hands the memory of each step back and takes it again: 2 to 5 times slower.
-export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=67108864
+# Steps take and give back pieces of very different sizes. glibc searches its lists for a third of the time, and hands
+# large ones back to the system each time unless told not to; jemalloc keeps them, in huge pages.
+jemalloc=$(ldconfig -p | awk '/libjemalloc\.so\.2 / { print $NF; exit }')
+if [[ $jemalloc ]]; then
+  preload=LD_PRELOAD=$jemalloc
+  export MALLOC_CONF=oversize_threshold:1,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always
+else
+  preload=MALLOC_TOP_PAD_=67108864
+  export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184
+fi
 
 if [[ $quick ]]; then
   amounts=(--scenes 200 --resized 60 --clips 150 --held-out 12)
@@ -57,7 +65,7 @@ llama_version=0.3.36 llama_made=$work/llama/llama_cpp_python-$llama_version/vend
 
 run() { # script arguments...
   echo "== $*" >&2
-  "${python:-$work/venv/bin/python}" -B "$here/$1" "${@:2}"
+  env "$preload" "${python:-$work/venv/bin/python}" -B "$here/$1" "${@:2}"
 }
 
 setup() {
