@@ -70,7 +70,7 @@ func openAudio(f *gguf.File, pool *kernels.Pool, exact bool) (*audioTower, error
 	l := &tensors{f: f, round: !exact}
 	a.convs[0] = l.convolution("a.conv1d.0", 1)
 	a.convs[1] = l.convolution("a.conv1d.1", a.convs[0].out)
-	a.embed = l.matrix("a.input_projection.weight", a.hidden, halved(halved(bands))*a.convs[1].out)
+	a.embed = l.weights("a.input_projection.weight", a.hidden, halved(halved(bands))*a.convs[1].out)
 	for i := range blocks {
 		if l.err != nil {
 			return nil, l.err

@@ -26,16 +26,22 @@ func unlimited() limits { return limits{float32(math.Inf(-1)), float32(math.Inf(
 // linear reads name.weight and, when the file has them, the four limits beside
 // it.
 func (l *tensors) linear(name string, rows, cols int) linear {
-	w := l.matrix(name+".weight", rows, cols)
-	if w != nil && l.round && rows*cols >= worthRounding {
-		w = w.Rounded()
-	}
-	l.multiplies(w)
+	w := l.weights(name+".weight", rows, cols)
 	return linear{
 		w:   w,
 		in:  l.limits(name+".input_min", name+".input_max"),
 		out: l.limits(name+".output_min", name+".output_max"),
 	}
+}
+
+// weights reads the matrix of a linear, rounded if that is worth it.
+func (l *tensors) weights(name string, rows, cols int) *kernels.Matrix {
+	w := l.matrix(name, rows, cols)
+	if w != nil && l.round && rows*cols >= worthRounding {
+		w = w.Rounded()
+	}
+	l.multiplies(w)
+	return w
 }
 
 // limits reads a pair of scalars. One without the other is an error.
@@ -173,14 +179,14 @@ func (l *tensors) places(name string, width int) (table *kernels.Matrix, places 
 	return l.reshaped(name, width, 2, places, width), places
 }
 
-// projection returns a matrix of any number of rows.
+// projection returns the weights of a linear with any number of rows.
 func (l *tensors) projection(name string, cols int) *kernels.Matrix {
 	t, err := l.f.Tensor(name)
 	if err != nil {
 		l.note(err)
 		return nil
 	}
-	return l.matrix(name, t.Rows(), cols)
+	return l.weights(name, t.Rows(), cols)
 }
 
 // headsOf returns how many heads of that many values the rows of a matrix

@@ -139,7 +139,6 @@ func (l *Listener) Finish(ctx context.Context) (reply Reply, err error) {
 		}
 		rest = append(rest, soft...)
 	}
-	l.m.rest()
 	reply.Timing.Encode = time.Since(start)
 	prompt := l.whole(rest)
 	if err := l.m.fits(len(prompt.IDs)); err != nil {
@@ -179,7 +178,6 @@ func (l *Listener) Close() {
 	if l.s != nil {
 		l.s.Close()
 		l.s = nil
-		l.m.rest()
 	}
 	if l.err == nil {
 		l.err = errListenerClosed

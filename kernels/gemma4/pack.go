@@ -31,7 +31,7 @@ func (m *Model) pack(o Options) {
 	}
 	if m.senses != nil {
 		m.senses.packed = m.packFile(o, m.senses.file, m.senses.multiplied())
-		m.senses.rest()
+		m.senses.forget()
 	}
 	if m.drafter != nil {
 		m.packFile(o, m.files[len(m.files)-1], m.drafter.multiplied)

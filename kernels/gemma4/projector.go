@@ -21,12 +21,11 @@ type projector struct {
 	packed *packed.File // nil while the linears are read as the file has them
 }
 
-// restful is from which size on a projector leaves memory between two uses.
+// restful is from which size on a projector leaves memory between two pictures.
 const restful = 64 << 20
 
-// rest gives the memory of the encoders back when they have done their work:
-// they are used for a second now and then, and the decoder needs the room.
-func (p *projector) rest() {
+// forget gives the memory of the encoders back until they are used.
+func (p *projector) forget() {
 	if p.file.Size() >= restful {
 		p.file.ForgetAll()
 	}
@@ -35,12 +34,15 @@ func (p *projector) rest() {
 	}
 }
 
-// rest lets the encoders rest, unless the model is closed.
-func (m *Model) rest() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.closed && m.senses != nil {
-		m.senses.rest()
+// rest is forget for the vision encoder, which is used for half a second now and
+// then. Sound comes all the time and in small pieces: to read the weights of its
+// encoder into memory anew would take a tenth of the time of each.
+func (p *projector) rest() {
+	switch {
+	case p.packed != nil:
+		p.packed.Forget(p.vision.multiplied...)
+	case !p.hasAudio():
+		p.forget()
 	}
 }
 
@@ -98,7 +100,6 @@ func (p *projector) EncodeAudio(ctx context.Context, pcm []float32) ([]float32, 
 	if !p.hasAudio() {
 		return nil, errors.New("the projector has no audio encoder")
 	}
-	defer p.rest()
 	return p.audio.encode(ctx, pcm)
 }
 

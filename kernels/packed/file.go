@@ -28,6 +28,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -49,6 +50,7 @@ var errUnusable = errors.New("the packed weights cannot be used")
 
 // File is a mapped file of packed weights.
 type File struct {
+	layout
 	data []byte
 	made bool
 }
@@ -59,8 +61,24 @@ func (f *File) Made() bool { return f.made }
 // Size returns the size of the file in bytes.
 func (f *File) Size() int { return len(f.data) }
 
-// Forget takes the weights out of this process's memory until they are used.
-func (f *File) Forget() { _ = unix.Madvise(f.data, unix.MADV_DONTNEED) }
+// Forget takes the weights of some matrices, or without any named of all, out of
+// this process's memory until they are used.
+func (f *File) Forget(matrices ...*kernels.Matrix) {
+	if len(matrices) == 0 {
+		_ = unix.Madvise(f.data, unix.MADV_DONTNEED)
+		return
+	}
+	for i, m := range f.matrices {
+		if !slices.Contains(matrices, m) {
+			continue
+		}
+		at, end := f.start()+f.offsets[i], f.start()+f.size
+		if i+1 < len(f.offsets) {
+			end = f.start() + f.offsets[i+1]
+		}
+		_ = unix.Madvise(f.data[at:end], unix.MADV_DONTNEED)
+	}
+}
 
 // Close ends the mapping. The matrices may not be used afterwards.
 func (f *File) Close() error {
@@ -199,7 +217,7 @@ func open(path string, l layout, id [sha256.Size]byte, pool *kernels.Pool) (*Fil
 	if err != nil {
 		return nil, fmt.Errorf("%s: mapping %d bytes into memory: %w", path, info.Size(), err)
 	}
-	f := &File{data: data}
+	f := &File{layout: l, data: data}
 	if i := firstDamaged(data[l.start():], sums, pool); i >= 0 {
 		return nil, errors.Join(fmt.Errorf("%s: %w: chunk %d of the weights is damaged", path, errUnusable, i), f.Close())
 	}
