@@ -71,6 +71,12 @@ func (m *Matrix) encodedRow(r int) []byte {
 // of them.
 func (m *Matrix) Row(dst []float32, r int) { ref.Dequantize(dst[:m.Cols], m.Type, m.encodedRow(r)) }
 
+// Decode writes the values of a row that was read by itself: encoded are its
+// bytes.
+func (m *Matrix) Decode(dst []float32, encoded []byte) {
+	ref.Dequantize(dst[:m.Cols], m.Type, encoded[:m.rowBytes])
+}
+
 // PackedBytes returns the size of the packed form of m for the processor of
 // this pool, 0 when packing gains nothing. It is a multiple of [Pool.PackedTile].
 func (p *Pool) PackedBytes(m *Matrix) int {

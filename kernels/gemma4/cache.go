@@ -185,7 +185,9 @@ func (s *Session) step(ctx context.Context, in *input, t int, finish func(first 
 	d := s.m.text
 	first := s.cache.n
 	s.cache.reserve(first + t)
-	d.embedInput(in, t)
+	if err := d.embedInput(in, t); err != nil {
+		return fmt.Errorf("gemma4: %w", err)
+	}
 	if err := d.runTrunk(ctx, &s.cache, first, t); err != nil {
 		return err
 	}

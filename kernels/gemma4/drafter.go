@@ -54,8 +54,7 @@ func openDrafter(f *gguf.File, target *Model) (*drafter, error) {
 	}
 	l := &tensors{f: f}
 	w := &textWeights{vocab: t.vocab}
-	w.embed = l.matrix(embeddings, t.vocab, config.hidden)
-	w.head = w.embed
+	w.head = l.matrix("token_embd.weight", t.vocab, config.hidden)
 	w.outNorm = l.vector("output_norm.weight", config.hidden)
 	d := &drafter{
 		target: t,
@@ -199,11 +198,11 @@ func (d *drafter) propose(ctx context.Context, s *Session, last, n int) ([]int, 
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		last = d.step(&s.cache, place, last)
-		if last < 0 {
-			return nil, errNotNumbers
+		next, err := d.step(&s.cache, place, last)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, last)
+		out, last = append(out, next), next
 	}
 	return out, nil
 }
@@ -216,12 +215,13 @@ func (d *drafter) start(place int, state []float32) {
 	d.rotate(place, 1)
 }
 
-// step drafts the token after `token`, -1 if the logits are no numbers, and
-// leaves the state for the next step.
-func (d *drafter) step(c *cache, place, token int) int {
+// step drafts the token after `token` and leaves the state for the next step.
+func (d *drafter) step(c *cache, place, token int) (int, error) {
 	width := d.target.hidden
 	embedding, state := d.both[:width], d.both[width:]
-	d.target.embed.Row(embedding, token)
+	if err := d.target.embed.read(d.pool, []int{token}, func(int) []float32 { return embedding }); err != nil {
+		return 0, fmt.Errorf("gemma4: %w", err)
+	}
 	kernels.Scale(embedding, float32(math.Sqrt(float64(width))))
 	d.x = grow(d.x, d.hidden)
 	d.pool.MatMul(d.both, 1, d.product(d.x, d.pre)...)
@@ -235,7 +235,11 @@ func (d *drafter) step(c *cache, place, token int) int {
 	d.out = grow(d.out, d.vocab)
 	d.predict(1, d.out)
 	d.pool.MatMul(d.norm, 1, d.product(state, d.post)...)
-	return largest(d.out)
+	next := largest(d.out)
+	if next < 0 {
+		return 0, errNotNumbers
+	}
+	return next, nil
 }
 
 // largest returns the index of the largest of x, the first of equal ones, -1

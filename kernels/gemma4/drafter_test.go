@@ -98,7 +98,9 @@ func TestGoldenDrafts(t *testing.T) {
 		d, token := m.drafter, c.Last
 		d.start(len(c.IDs), s.cache.states.at(len(c.IDs)-1))
 		for range c.Logits {
-			token = d.step(&s.cache, len(c.IDs), token)
+			if token, err = d.step(&s.cache, len(c.IDs), token); err != nil {
+				t.Fatal(err)
+			}
 			near(t, "drafter's logits", d.out, logits[:d.vocab], 1e-3)
 			logits = logits[d.vocab:]
 		}

@@ -22,7 +22,7 @@ type Options struct {
 	// 0 means 8192, or what the model was trained for when that is less; more
 	// than that is an error. Memory is taken as it is filled.
 	Context int
-	// Batch is how many positions of a prompt are computed at once, 0: 256. It
+	// Batch is how many positions of a prompt are computed at once, 0: 128. It
 	// trades memory and the time until a cancellation is seen for speed, and
 	// changes no answer beyond rounding.
 	Batch int
@@ -49,7 +49,7 @@ const NoPacking = "off"
 
 const (
 	defaultContext = 8192
-	defaultBatch   = 256
+	defaultBatch   = 128
 )
 
 // ErrClosed is returned by the methods of a model that was closed.

@@ -21,14 +21,7 @@ func (m *Model) pack(o Options) {
 		return
 	}
 	text := m.files[0]
-	if m.packFile(o, text, m.text.multiplied) != nil {
-		// What is multiplied has left the file: from now on its embeddings are read
-		// here and there, a row for each token.
-		if t, err := text.Tensor(embeddings); err == nil {
-			text.Random(t.Data)
-			m.text.embedRows = &table{rows: m.text.embed, f: text, data: t.Data}
-		}
-	}
+	m.packFile(o, text, m.text.multiplied)
 	if m.senses != nil {
 		m.senses.packed = m.packFile(o, m.senses.file, m.senses.multiplied())
 		m.senses.forget()

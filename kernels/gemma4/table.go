@@ -1,26 +1,31 @@
 package gemma4
 
 import (
+	"fmt"
+	"sync"
+
 	"sensed/kernels"
 	"sensed/kernels/gguf"
 )
 
 // table is an embedding table that stays on disk: of its rows, one for each
-// token, only those are read that a batch needs, and from time to time they are
-// forgotten. The per-layer embeddings are half of the model.
+// token, only those are read that a batch needs. The per-layer embeddings are
+// half of the model.
+//
+// Rows are read and not mapped: around each row that is touched the kernel maps
+// what it has of the file, some 64 KB, and they would add up. And a disk that
+// fails is an error then, where a mapping ends the process.
 type table struct {
-	rows *kernels.Matrix // [vocab][layers*perLayer]
+	rows *kernels.Matrix // [vocab][width]
 	f    *gguf.File
-	data []byte
-	read int // rows since the table was last forgotten
+	data []byte // of the tensor
+	name string
+
+	encoded []byte // the rows of a batch
 }
 
-// tableMemory is how many rows are read before the table is forgotten. The
-// kernel maps some 64 KB around each: a few megabytes in all.
-const tableMemory = 128
-
-// layerTable finds the table and says how it is read.
-func (l *tensors) layerTable(name string, vocab, width int) *table {
+// table finds a table of rows by tokens.
+func (l *tensors) table(name string, vocab, width int) *table {
 	m := l.matrix(name, vocab, width)
 	if m == nil {
 		return nil
@@ -30,22 +35,38 @@ func (l *tensors) layerTable(name string, vocab, width int) *table {
 		l.note(err)
 		return nil
 	}
-	l.f.Random(t.Data)
-	return &table{rows: m, f: l.f, data: t.Data}
+	return &table{rows: m, f: l.f, data: t.Data, name: name}
 }
 
-// fetch announces the rows of a batch, so that a slow disk reads the later ones
-// while the first are computed.
-func (t *table) fetch(ids []int) {
-	if t.read += len(ids); t.read > tableMemory {
-		t.f.Forget(t.data)
-		t.read = len(ids)
-	}
-	if len(ids) == 1 {
-		return // it is read at once
-	}
+// read decodes the rows of the ids, row r into to(r); nil: nobody wants it.
+func (t *table) read(pool *kernels.Pool, ids []int, to func(r int) []float32) error {
 	size := len(t.data) / t.rows.Rows
-	for _, id := range ids {
-		t.f.Fetch(t.data[id*size : (id+1)*size])
+	row := func(id int) []byte { return t.data[id*size : (id+1)*size] }
+	if len(ids) > 1 { // a slow disk reads the later ones while the first are decoded
+		for _, id := range ids {
+			t.f.Fetch(row(id))
+		}
 	}
+	if cap(t.encoded) < len(ids)*size {
+		t.encoded = make([]byte, len(ids)*size)
+	}
+	encoded := t.encoded[:len(ids)*size]
+	var failed error
+	var once sync.Once
+	pool.Run(len(ids), func(r int) {
+		dst := to(r)
+		if dst == nil {
+			return
+		}
+		b := encoded[r*size : (r+1)*size]
+		if err := t.f.Read(b, row(ids[r])); err != nil {
+			once.Do(func() { failed = err })
+			return
+		}
+		t.rows.Decode(dst, b)
+	})
+	if failed != nil {
+		return fmt.Errorf("tensor %q: %w", t.name, failed)
+	}
+	return nil
 }

@@ -63,8 +63,8 @@ func row(b []float32, r, n int) []float32 { return b[r*n : (r+1)*n : (r+1)*n] }
 
 // embedInput takes the next t positions from in: scaled token embeddings, or
 // soft tokens as they are, into d.in; and the tokens' per-layer embeddings into
-// d.per.
-func (d *decoder) embedInput(in *input, t int) {
+// d.per. After an error the positions are lost.
+func (d *decoder) embedInput(in *input, t int) error {
 	if cap(d.ids) < t {
 		d.ids, d.soft = make([]int, t), make([][]float32, t)
 	}
@@ -75,10 +75,16 @@ func (d *decoder) embedInput(in *input, t int) {
 			d.ids[r] = d.pad
 		}
 	}
-	if d.embedRows != nil {
-		d.embedRows.fetch(d.ids[:t])
-	}
 	d.in = grow(d.in, t*d.hidden)
+	err := d.embed.read(d.pool, d.ids[:t], func(r int) []float32 {
+		if d.soft[r] != nil {
+			return nil
+		}
+		return row(d.in, r, d.hidden)
+	})
+	if err != nil {
+		return err
+	}
 	scale := float32(math.Sqrt(float64(d.hidden)))
 	d.pool.Run(t, func(r int) {
 		x := row(d.in, r, d.hidden)
@@ -86,28 +92,26 @@ func (d *decoder) embedInput(in *input, t int) {
 			copy(x, d.soft[r])
 			return
 		}
-		d.embed.Row(x, d.ids[r])
 		kernels.Scale(x, scale)
 	})
 	clear(d.soft)
-	d.embedLayers(t)
+	return d.embedLayers(t)
 }
 
 // embedLayers reads the per-layer embeddings of the tokens d.ids into d.per
 // and scales them.
-func (d *decoder) embedLayers(t int) {
+func (d *decoder) embedLayers(t int) error {
 	if d.perLayer == 0 {
-		return
+		return nil
 	}
 	n := len(d.layers) * d.perLayer
 	d.per = grow(d.per, t*n)
+	if err := d.layerEmbed.read(d.pool, d.ids[:t], func(r int) []float32 { return row(d.per, r, n) }); err != nil {
+		return err
+	}
 	scale := float32(math.Sqrt(float64(d.perLayer)))
-	d.layerEmbed.fetch(d.ids[:t])
-	d.pool.Run(t, func(r int) {
-		p := row(d.per, r, n)
-		d.layerEmbed.rows.Row(p, d.ids[r])
-		kernels.Scale(p, scale)
-	})
+	d.pool.Run(t, func(r int) { kernels.Scale(row(d.per, r, n), scale) })
+	return nil
 }
 
 // mixLayers completes the per-layer inputs of the layers from..to-1, with the
@@ -229,7 +233,9 @@ func (d *decoder) tailLast(ctx context.Context, c *cache, p *position) error {
 	d.ids = append(d.ids[:0], p.id)
 	d.in = append(d.in[:0], p.in...)
 	d.x = append(d.x[:0], p.x...)
-	d.embedLayers(1)
+	if err := d.embedLayers(1); err != nil {
+		return err
+	}
 	d.rotate(c.n-1, 1)
 	return d.tail(ctx, c, c.n-1, 1)
 }

@@ -12,10 +12,8 @@ import (
 // file in their encoding; vectors are small and kept as float32.
 type textWeights struct {
 	vocab int
-	embed *kernels.Matrix // [vocab][hidden]
-	head  *kernels.Matrix // [vocab][hidden], embed unless the file has its own
-	// embedRows tells how embed is read where the head was packed; else nil.
-	embedRows *table
+	embed *table          // [vocab][hidden]
+	head  *kernels.Matrix // [vocab][hidden], the matrix of embed unless the file has its own
 
 	// Per-layer embeddings, nil without them. The projection is cut in two:
 	// the rows for the layers that every position runs through, and the rows
@@ -64,25 +62,24 @@ type textLayer struct {
 // logits nobody reads needs only these; of the others nothing.
 func (c *textConfig) trunk() int { return c.own - 1 }
 
-// embeddings is the tensor of the token embeddings, which is also the head of
-// a model without one of its own.
-const embeddings = "token_embd.weight"
-
 // readTextWeights finds every tensor and checks its shape against the config
 // and the size of the vocabulary.
 func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, error) {
 	l := &tensors{f: f}
 	w := &textWeights{vocab: vocab}
-	w.embed = l.matrix(embeddings, w.vocab, c.hidden)
+	w.embed = l.table("token_embd.weight", w.vocab, c.hidden)
 	w.outNorm = l.vector("output_norm.weight", c.hidden)
-	w.head = w.embed
+	if l.err != nil {
+		return nil, l.err
+	}
+	w.head = w.embed.rows
 	if f.HasTensor("output.weight") {
 		w.head = l.matrix("output.weight", w.vocab, c.hidden)
 	}
 	l.multiplies(w.head)
 	if c.perLayer > 0 {
 		all, trunk := len(c.shapes)*c.perLayer, c.trunk()*c.perLayer
-		w.layerEmbed = l.layerTable("per_layer_token_embd.weight", w.vocab, all)
+		w.layerEmbed = l.table("per_layer_token_embd.weight", w.vocab, all)
 		if trunk > 0 {
 			w.projTrunk = l.rows("per_layer_model_proj.weight", all, c.hidden, 0, trunk)
 		}

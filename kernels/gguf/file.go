@@ -13,6 +13,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 )
 
 const (
@@ -31,7 +32,7 @@ var ErrFormat = errors.New("not a usable GGUF file")
 type File struct {
 	name    string
 	data    []byte
-	unmap   func() error // nil when the bytes belong to the caller
+	file    *os.File // what data maps; nil when the bytes belong to the caller
 	version uint32
 	keys    []string
 	meta    map[string]value
@@ -43,15 +44,15 @@ type File struct {
 // Tensor data is read from disk when it is first touched. The file must not be
 // shortened while it is open.
 func Open(path string) (*File, error) {
-	data, unmap, err := mapFile(path)
+	file, data, err := mapFile(path)
 	if err != nil {
 		return nil, err
 	}
 	f, err := Parse(path, data)
 	if err != nil {
-		return nil, errors.Join(err, unmap())
+		return nil, errors.Join(err, unmapFile(file, data))
 	}
-	f.unmap = unmap
+	f.file = file
 	return f, nil
 }
 
@@ -68,12 +69,12 @@ func Parse(name string, data []byte) (*File, error) {
 // Close unmaps the file. Tensor data may not be touched afterwards; strings
 // and numbers that were handed out stay valid.
 func (f *File) Close() error {
-	unmap := f.unmap
-	f.unmap, f.data, f.tensors, f.index, f.meta = nil, nil, nil, nil, nil
-	if unmap == nil {
+	file, data := f.file, f.data
+	f.file, f.data, f.tensors, f.index, f.meta = nil, nil, nil, nil, nil
+	if file == nil {
 		return nil
 	}
-	return unmap()
+	return unmapFile(file, data)
 }
 
 // Name returns the path or name that the file was opened with.

@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -8,32 +9,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapFile maps a whole file read-only and returns the function that ends the
-// mapping.
-func mapFile(path string) ([]byte, func() error, error) {
+// mapFile opens a file and maps all of it, read-only.
+func mapFile(path string) (*os.File, []byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer f.Close() // the mapping outlives the descriptor
+	data, err := mapWhole(f)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	return f, data, nil
+}
+
+func mapWhole(f *os.File) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrFormat)
+		return nil, fmt.Errorf("%w: it is not a regular file", ErrFormat)
 	}
 	if info.Size() == 0 || info.Size() > math.MaxInt {
-		return nil, nil, fmt.Errorf("%s: %w: its size is %d bytes", path, ErrFormat, info.Size())
+		return nil, fmt.Errorf("%w: its size is %d bytes", ErrFormat, info.Size())
 	}
 	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: mapping %d bytes into memory: %w", path, info.Size(), err)
+		return nil, fmt.Errorf("mapping %d bytes into memory: %w", info.Size(), err)
 	}
-	return data, func() error {
-		if err := unix.Munmap(data); err != nil {
-			return fmt.Errorf("%s: unmapping: %w", path, err)
-		}
-		return nil
-	}, nil
+	return data, nil
+}
+
+// unmapFile is the end of mapFile.
+func unmapFile(f *os.File, data []byte) error {
+	err := f.Close()
+	if failed := unix.Munmap(data); failed != nil {
+		err = errors.Join(err, fmt.Errorf("%s: unmapping: %w", f.Name(), failed))
+	}
+	return err
 }

@@ -2,8 +2,11 @@ package gguf
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -16,16 +19,19 @@ func TestForget(t *testing.T) {
 	if err := os.WriteFile(path, w.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	data, unmap, err := mapFile(path)
+	file, data, err := mapFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &File{name: path, data: data, unmap: unmap}
+	f := &File{name: path, data: data, file: file}
 	t.Cleanup(func() { _ = f.Close() })
 
 	part := data[10001:400003]
-	f.Random(part)
 	f.Fetch(part)
+	read := make([]byte, len(part))
+	if err := f.Read(read, part); err != nil || !bytes.Equal(read, part) {
+		t.Fatalf("what is read differs from what is mapped (%v)", err)
+	}
 	if !bytes.Equal(data, content) {
 		t.Fatal("advice changed the content")
 	}
@@ -38,13 +44,37 @@ func TestForget(t *testing.T) {
 		t.Fatal("what was forgotten reads differently")
 	}
 	for _, none := range [][]byte{nil, {}, make([]byte, 10), data[:0], data[5:6]} {
-		f.Random(none)
 		f.Fetch(none)
 		f.Forget(none)
 	}
 	parsed := &File{data: content}
 	parsed.ForgetAll()
 	parsed.Fetch(content[5:100])
+	if err := parsed.Read(read[:95], content[5:100]); err != nil || !bytes.Equal(read[:95], content[5:100]) {
+		t.Errorf("bytes in memory are read as others (%v)", err)
+	}
+}
+
+// A file that was cut short while it was open is an error of the read, which
+// names it.
+func TestReadCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "short.gguf")
+	if err := os.WriteFile(path, make([]byte, 9000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, data, err := mapFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &File{name: path, data: data, file: file}
+	t.Cleanup(func() { _ = f.Close() })
+	if err := os.Truncate(path, 5000); err != nil {
+		t.Fatal(err)
+	}
+	err = f.Read(make([]byte, 100), data[8000:8100])
+	if !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), path) {
+		t.Errorf("the error is %v", err)
+	}
 }
 
 // resident returns how many pages of files this process has in memory.
