@@ -26,12 +26,25 @@ type Listener struct {
 	s       *Session
 	hearing *hearing
 	read    int   // soft tokens that s has read
+	batch   int   // soft tokens that are worth encoding and reading
 	err     error // why it cannot go on
 }
 
-// listenTokens is how many soft tokens are worth encoding and reading before
-// the end, about 1 s: every batch costs a pass over the weights.
-const listenTokens = 24
+// A batch of soft tokens that are encoded and read before the end costs a pass
+// over the weights, and what the last one costs the speaker waits for. So
+// batches are small where passes are fast: as small as leaves two thirds of the
+// time of the sound free, within these limits.
+const (
+	leastTokens = 8
+	mostTokens  = 24 // about 1 s
+)
+
+// listenTokens is how large the next batch should be after one that took so
+// long.
+func listenTokens(took time.Duration) int {
+	const sound = time.Second / 25 // of a soft token
+	return min(max(int(3*took/sound), leastTokens), mostTokens)
+}
 
 var errListenerClosed = errors.New("gemma4: the listener was closed")
 
@@ -95,7 +108,8 @@ func (l *Listener) Write(ctx context.Context, pcm []float32) error {
 		return fmt.Errorf("gemma4: %w", err)
 	}
 	l.hearing.take(pcm)
-	for n := l.hearing.ready(false); n >= listenTokens || n > 0 && len(pcm) == 0; n = l.hearing.ready(false) {
+	for n := l.hearing.ready(false); n >= max(l.batch, leastTokens) || n > 0 && len(pcm) == 0; n = l.hearing.ready(false) {
+		start := time.Now()
 		soft, err := l.encode(ctx, false)
 		if err == nil {
 			err = l.s.Append(ctx, Span{Soft: soft})
@@ -105,6 +119,7 @@ func (l *Listener) Write(ctx context.Context, pcm []float32) error {
 			return err
 		}
 		l.read += len(soft) / l.m.text.hidden
+		l.batch = listenTokens(time.Since(start))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sensed/deploy/models/tiny"
 )
@@ -318,4 +319,16 @@ func BenchmarkAfterTheEnd(b *testing.B) {
 	}
 	b.ReportMetric(float64(left.rows)/float64(all.rows), "rows/whole")
 	b.ReportMetric(float64(left.positions)/float64(all.positions), "positions/whole")
+}
+
+// A machine that is fast encodes often, a slow one seldom; both in time.
+func TestListenTokens(t *testing.T) {
+	for _, c := range []struct {
+		took time.Duration
+		want int
+	}{{0, 8}, {50 * time.Millisecond, 8}, {160 * time.Millisecond, 12}, {300 * time.Millisecond, 22}, {time.Second, 24}, {time.Hour, 24}} {
+		if got := listenTokens(c.took); got != c.want {
+			t.Errorf("after a batch that took %v: %d soft tokens, want %d", c.took, got, c.want)
+		}
+	}
 }
