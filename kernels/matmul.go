@@ -56,15 +56,21 @@ type span struct {
 	first, last int // tiles
 }
 
-// spans cuts the products into work items of about the given number of tiles,
-// so that a thread streams through neighbouring rows. rows tells how many rows
-// of a product are wanted.
-func spans(products []Product, rows func(Product) int, tiles int) []span {
-	var out []span
+// spans cuts the products into work items. The first are large, so that a thread
+// streams through neighbouring rows, and each takes one part in `parts` of what is
+// left, but at least so many tiles, so that all threads end at about the same time.
+// rows tells how many rows of a product are wanted; the items are appended to out.
+func spans(out []span, products []Product, rows func(Product) int, parts, least int) []span {
+	tiles := func(q Product) int { return (rows(q) + tileRows - 1) / tileRows }
+	left := 0
+	for _, q := range products {
+		left += tiles(q)
+	}
 	for i, q := range products {
-		all := (rows(q) + tileRows - 1) / tileRows
-		for first := 0; first < all; first += tiles {
-			out = append(out, span{i, first, min(first+tiles, all)})
+		for first, all := 0, tiles(q); first < all; {
+			n := min(max(least, left/parts), all-first)
+			out = append(out, span{i, first, first + n})
+			first, left = first+n, left-n
 		}
 	}
 	return out

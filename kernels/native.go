@@ -95,6 +95,7 @@ func Kernels() string {
 type scratch struct {
 	isa     isa
 	threads [][]byte // one for each thread, 64-byte aligned
+	work    []span   // of the product that is computed
 	q       []int8   // rounded activations, as struct activations in kernels.h
 	d       []float32
 	m32     []float32
@@ -133,6 +134,10 @@ func (p *Pool) matMul(x []float32, t int, products []Product) {
 	p.multiply(products, nil, x, t)
 }
 
+// fewRows is up to how many rows of activations reading the weights takes longer
+// than multiplying.
+const fewRows = 8
+
 // multiply computes the products, or with pick those rows of the only one.
 func (p *Pool) multiply(products []Product, pick []int32, x []float32, t int) {
 	rows := func(q Product) int {
@@ -141,14 +146,13 @@ func (p *Pool) multiply(products []Product, pick []int32, x []float32, t int) {
 		}
 		return q.W.Rows
 	}
-	tiles := 0
-	for _, q := range products {
-		tiles += (rows(q) + tileRows - 1) / tileRows
-	}
-	// Some ten items a thread even out the load and still let each thread
-	// stream through neighbouring rows.
-	work := spans(products, rows, max(1, tiles/(10*p.threads)))
 	s := &p.scratch
+	least := 1
+	if t <= fewRows {
+		least = 8 // reading weights ahead crosses from tile to tile
+	}
+	s.work = spans(s.work[:0], products, rows, 3*p.threads, least)
+	work := s.work
 	size := int(C.scratch_bytes(C.int(t)))
 	p.run(len(work), func(worker, i int) {
 		it := work[i]

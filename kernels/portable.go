@@ -17,7 +17,7 @@ func (p *Pool) prepare() {}
 func Kernels() string { return "float64 reference (built without cgo)" }
 
 func (p *Pool) matMul(x []float32, t int, products []Product) {
-	work := spans(products, func(q Product) int { return q.W.Rows }, 1)
+	work := spans(nil, products, func(q Product) int { return q.W.Rows }, math.MaxInt, 1) // tile by tile
 	p.Run(len(work), func(i int) {
 		q := products[work[i].product]
 		row := make([]float32, q.W.Cols)
