@@ -61,8 +61,11 @@ def _orthogonal(matrices: torch.Tensor) -> torch.Tensor:
 
 
 def rate_at(share: float, peak: float) -> float:
-    """Learning rate when a share (0..1) of the time is used: 3% warm-up, flat to 60%, then down to 5%."""
-    warm, flat, floor = 0.03, 0.6, 0.05
+    """Learning rate when a share (0..1) of the time is used: 3% warm-up, flat to 20%, then down to 2%.
+
+    A run is short for what there is to learn: most of what it gains comes while the rate falls.
+    """
+    warm, flat, floor = 0.03, 0.2, 0.02
     share = min(1.0, share)
     falling = 1.0 if share < flat else (1 - share) / (1 - flat)
     return peak * min(1.0, share / warm) * (floor + (1 - floor) * falling)
