@@ -251,18 +251,26 @@ func TestQuantizedQuality(t *testing.T) {
 
 // luck is how much two roundings of the same kind may differ over the texts of
 // the test.
-const luck = 1.25
+const luck = 1.05
 
-// qualityTexts are conversations in the tokens of the model.
+// qualityTexts are conversations in the tokens of the model: four, and some of
+// their words in other orders.
 func qualityTexts(m *Model) [][]int {
 	words := m.Tokenizer()
 	var out [][]int
-	for _, text := range []string{
+	texts := []string{
 		"what is in the picture? describe it.<turn|>\n<|turn>model\na red circle is left of a blue square, and a green star is below.<turn|>\n",
 		"write down what you hear.<turn|>\n<|turn>model\nthe quick brown fox jumps over the lazy dog near the river at noon today.<turn|>\n",
 		"where are the cat and the dog? answer with a list of boxes.<turn|>\n<|turn>model\n[120, 340, 560, 780] and [10, 20, 300, 400].<turn|>\n",
 		"is the door open?<turn|>\n<|turn>model\nyes, the door is open and there is a box on the table behind it.<turn|>\n",
-	} {
+	}
+	all := strings.Fields(strings.NewReplacer("<turn|>\n<|turn>model\n", " ", "<turn|>\n", "").Replace(strings.Join(texts, " ")))
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 28 {
+		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		texts = append(texts, strings.Join(all[:8], " ")+"<turn|>\n<|turn>model\n"+strings.Join(all[8:], " ")+"<turn|>\n")
+	}
+	for _, text := range texts {
 		ids := append([]int{words.BOS()}, words.Encode("<|turn>user\n"+text, true)...)
 		out = append(out, ids[:min(len(ids), 72)])
 	}
