@@ -106,7 +106,7 @@ def _espeak(text: str, rng: random.Random, new_voice: bool, made_up: Path | None
                           env=environment and os.environ | environment).stdout
     # Written to a pipe, the header has no lengths yet.
     data = data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:40] + (len(data) - 44).to_bytes(4, "little") + data[44:]
-    return *_read_wave(io.BytesIO(data)), f"espeak/{voice}"
+    return *read_wave(io.BytesIO(data)), f"espeak/{voice}"
 
 
 def _flite(text: str, rng: random.Random, new_voice: bool) -> tuple[int, np.ndarray, str]:
@@ -114,10 +114,11 @@ def _flite(text: str, rng: random.Random, new_voice: bool) -> tuple[int, np.ndar
     pace = f"duration_stretch={rng.uniform(0.8, 1.25):.2f}"
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         subprocess.run(["flite", "-voice", voice, "--setf", pace, "-t", text, "-o", file.name], capture_output=True, check=True)
-        return *_read_wave(file.name), f"flite/{voice}"
+        return *read_wave(file.name), f"flite/{voice}"
 
 
-def _read_wave(source: io.BytesIO | str) -> tuple[int, np.ndarray]:
+def read_wave(source: io.BytesIO | str) -> tuple[int, np.ndarray]:
+    """Samples a second, and the samples of a WAV file: mono, 16 bits."""
     with wave.open(source) as file:
         return file.getframerate(), np.frombuffer(file.readframes(1 << 30), np.int16)
 
