@@ -40,11 +40,11 @@ mkdir -p "$work"
 
 export OMP_NUM_THREADS=1 # the stages run side by side
 # Steps take and give back pieces of very different sizes. glibc searches its lists for a third of the time, and hands
-# large ones back to the system each time unless told not to; jemalloc keeps them, in huge pages.
+# large ones back to the system each time unless told not to; jemalloc keeps them for a while, in huge pages.
 jemalloc=$(ldconfig -p | awk '/libjemalloc\.so\.2 / { print $NF; exit }')
 if [[ $jemalloc ]]; then
   preload=LD_PRELOAD=$jemalloc
-  export MALLOC_CONF=oversize_threshold:1,metadata_thp:auto,dirty_decay_ms:-1,muzzy_decay_ms:-1,thp:always
+  export MALLOC_CONF=oversize_threshold:1,metadata_thp:auto,dirty_decay_ms:10000,muzzy_decay_ms:10000,thp:always
 else
   preload=MALLOC_TOP_PAD_=67108864
   export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184
