@@ -44,7 +44,7 @@ export OMP_NUM_THREADS=1 # the stages run side by side
 jemalloc=$(ldconfig -p | awk '/libjemalloc\.so\.2 / { print $NF; exit }')
 if [[ $jemalloc ]]; then
   preload=LD_PRELOAD=$jemalloc
-  export MALLOC_CONF=oversize_threshold:1,metadata_thp:auto,dirty_decay_ms:10000,muzzy_decay_ms:10000,thp:always
+  export MALLOC_CONF=oversize_threshold:0,metadata_thp:auto,dirty_decay_ms:10000,muzzy_decay_ms:10000,thp:always
 else
   preload=MALLOC_TOP_PAD_=67108864
   export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184
