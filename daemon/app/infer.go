@@ -77,7 +77,7 @@ func Infer(ctx context.Context, q Question, out, notes io.Writer, log *slog.Logg
 	defer engine.Close()
 	loaded := time.Now()
 	if q.Model.Bundled() {
-		fmt.Fprintln(notes, "sensed: this is the bundled demonstration model (4.8 M parameters, drawn scenes and synthetic speech); --model takes Gemma 4 E2B")
+		fmt.Fprintln(notes, "sensed: this is the bundled demonstration model (5.9 M parameters, drawn scenes and synthetic speech); --model takes Gemma 4 E2B")
 	}
 
 	var onText func(string)

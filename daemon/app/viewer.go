@@ -55,7 +55,7 @@ func (v *viewer) introduce(w io.Writer, url, page string) {
 	}
 	host, port, _ := strings.Cut(strings.TrimPrefix(url, "tcp://"), ":")
 	fmt.Fprintf(w, `%s
-This is a demonstration model (tiny-gemma4, 4.8 M parameters): it knows drawn
+This is a demonstration model (tiny-gemma4, 5.9 M parameters): it knows drawn
 scenes and synthetic speech only and says nothing about real cameras or people.
 The real one is Gemma 4 E2B; with its two GGUF files:
   sensed infer --image photo.jpg --model gemma-4-E2B-it-Q4_0.gguf \

@@ -24,7 +24,7 @@ a subscriber receives: one line per event with its time, source, kind, latency
 and words or boxes. A page on this machine shows it all to a browser; its address
 is printed.
 
-The model is a demonstration of 4.8 M parameters for drawn scenes and synthetic
+The model is a demonstration of 5.9 M parameters for drawn scenes and synthetic
 speech. The real one is Gemma 4 E2B (see sensed infer -h and sensed run -h).`,
 		example: `
 sensed demo

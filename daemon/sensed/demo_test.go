@@ -131,7 +131,7 @@ func TestDemoEndsWithASignalAndSumsUp(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, p.err)
 	}
 	text := p.out.String()
-	for _, want := range []string{"demonstration model", "4.8 M parameters", "Gemma 4 E2B", "sensed infer --image", "--projector", "online", "Summary", "captions"} {
+	for _, want := range []string{"demonstration model", "5.9 M parameters", "Gemma 4 E2B", "sensed infer --image", "--projector", "online", "Summary", "captions"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the output lacks %q:\n%s", want, text)
 		}

@@ -38,16 +38,16 @@ var referenceFigures = []struct {
 	figure float64
 	less   bool // less is better
 }{
-	{"caption exact", 0.640, false},
-	{"boxes F1 at IoU 0.5", 0.784, false},
+	{"caption exact", 0.773, false},
+	{"boxes F1 at IoU 0.5", 0.925, false},
 	{"valid JSON", 1, false},
-	{"word error, new sentences", 0.0068, true},
-	{"word error, noisy", 0.0272, true},
-	{"word error, new voices", 0.0934, true},
+	{"word error, new sentences", 0.0119, true},
+	{"word error, noisy", 0.0239, true},
+	{"word error, new voices", 0.0204, true},
 	{"silence is empty", 1, false},
-	{"one label asked for: F1", 0.870, false},
+	{"one label asked for: F1", 0.946, false},
 	{"absent label finds nothing", 0.985, false},
-	{"middle of the box pointed at is inside", 0.918, false},
+	{"middle of the box pointed at is inside", 0.941, false},
 }
 
 // TestHeldOut measures the bundled model, in our engine, on the held-out sets

@@ -1,5 +1,5 @@
 // Package tiny carries the demonstration model inside the program: Gemma 4's
-// architecture at 4.8 million parameters, trained on drawn scenes and
+// architecture at 5.9 million parameters, trained on drawn scenes and
 // synthetic speech, so that the demo and the tests need no download. It says
 // nothing about real cameras or people; Gemma 4 E2B is the real model.
 package tiny
