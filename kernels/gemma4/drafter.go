@@ -3,7 +3,6 @@ package gemma4
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 
 	"sensed/kernels"
@@ -222,7 +221,6 @@ func (d *drafter) step(c *cache, place, token int) (int, error) {
 	if err := d.target.embed.read(d.pool, []int{token}, func(int) []float32 { return embedding }); err != nil {
 		return 0, fmt.Errorf("gemma4: %w", err)
 	}
-	kernels.Scale(embedding, float32(math.Sqrt(float64(width))))
 	d.x = grow(d.x, d.hidden)
 	d.pool.MatMul(d.both, 1, d.product(d.x, d.pre)...)
 	for i := range d.layers {

@@ -38,12 +38,11 @@ func (p *projector) forget() {
 // then. Sound comes all the time and in small pieces: to read the weights of its
 // encoder into memory anew would take a tenth of the time of each.
 func (p *projector) rest() {
-	switch {
-	case p.packed != nil:
-		p.packed.Forget(p.vision.multiplied...)
-	case !p.hasAudio():
-		p.forget()
+	if p.packed == nil {
+		p.forget() // of a file that is read as it is, the whole
+		return
 	}
+	p.packed.Forget(p.vision.multiplied...)
 }
 
 // openProjector finds the tensors of a projector file (mmproj) and checks

@@ -2,6 +2,7 @@ package gemma4
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"sensed/kernels"
@@ -20,12 +21,14 @@ type table struct {
 	f    *gguf.File
 	data []byte // of the tensor
 	name string
+	// scale is what embeddings are multiplied with, the square root of their width.
+	scale float32
 
 	encoded []byte // the rows of a batch
 }
 
-// table finds a table of rows by tokens.
-func (l *tensors) table(name string, vocab, width int) *table {
+// table finds a table of rows by tokens, each of embeddings of the given size.
+func (l *tensors) table(name string, vocab, width, size int) *table {
 	m := l.matrix(name, vocab, width)
 	if m == nil {
 		return nil
@@ -35,10 +38,11 @@ func (l *tensors) table(name string, vocab, width int) *table {
 		l.note(err)
 		return nil
 	}
-	return &table{rows: m, f: l.f, data: t.Data, name: name}
+	return &table{rows: m, f: l.f, data: t.Data, name: name, scale: float32(math.Sqrt(float64(size)))}
 }
 
-// read decodes the rows of the ids, row r into to(r); nil: nobody wants it.
+// read decodes and scales the rows of the ids, row r into to(r); nil: nobody
+// wants it.
 func (t *table) read(pool *kernels.Pool, ids []int, to func(r int) []float32) error {
 	size := len(t.data) / t.rows.Rows
 	row := func(id int) []byte { return t.data[id*size : (id+1)*size] }
@@ -64,6 +68,7 @@ func (t *table) read(pool *kernels.Pool, ids []int, to func(r int) []float32) er
 			return
 		}
 		t.rows.Decode(dst, b)
+		kernels.Scale(dst, t.scale)
 	})
 	if failed != nil {
 		return fmt.Errorf("tensor %q: %w", t.name, failed)

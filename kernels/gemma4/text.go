@@ -77,24 +77,17 @@ func (d *decoder) embedInput(in *input, t int) error {
 	}
 	d.in = grow(d.in, t*d.hidden)
 	err := d.embed.read(d.pool, d.ids[:t], func(r int) []float32 {
-		if d.soft[r] != nil {
-			return nil
-		}
-		return row(d.in, r, d.hidden)
-	})
-	if err != nil {
-		return err
-	}
-	scale := float32(math.Sqrt(float64(d.hidden)))
-	d.pool.Run(t, func(r int) {
 		x := row(d.in, r, d.hidden)
 		if d.soft[r] != nil {
 			copy(x, d.soft[r])
-			return
+			return nil
 		}
-		kernels.Scale(x, scale)
+		return x
 	})
 	clear(d.soft)
+	if err != nil {
+		return err
+	}
 	return d.embedLayers(t)
 }
 
@@ -106,12 +99,7 @@ func (d *decoder) embedLayers(t int) error {
 	}
 	n := len(d.layers) * d.perLayer
 	d.per = grow(d.per, t*n)
-	if err := d.layerEmbed.read(d.pool, d.ids[:t], func(r int) []float32 { return row(d.per, r, n) }); err != nil {
-		return err
-	}
-	scale := float32(math.Sqrt(float64(d.perLayer)))
-	d.pool.Run(t, func(r int) { kernels.Scale(row(d.per, r, n), scale) })
-	return nil
+	return d.layerEmbed.read(d.pool, d.ids[:t], func(r int) []float32 { return row(d.per, r, n) })
 }
 
 // mixLayers completes the per-layer inputs of the layers from..to-1, with the

@@ -67,7 +67,7 @@ func (c *textConfig) trunk() int { return c.own - 1 }
 func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, error) {
 	l := &tensors{f: f}
 	w := &textWeights{vocab: vocab}
-	w.embed = l.table("token_embd.weight", w.vocab, c.hidden)
+	w.embed = l.table("token_embd.weight", w.vocab, c.hidden, c.hidden)
 	w.outNorm = l.vector("output_norm.weight", c.hidden)
 	if l.err != nil {
 		return nil, l.err
@@ -79,7 +79,7 @@ func readTextWeights(f *gguf.File, c *textConfig, vocab int) (*textWeights, erro
 	l.multiplies(w.head)
 	if c.perLayer > 0 {
 		all, trunk := len(c.shapes)*c.perLayer, c.trunk()*c.perLayer
-		w.layerEmbed = l.table("per_layer_token_embd.weight", w.vocab, all)
+		w.layerEmbed = l.table("per_layer_token_embd.weight", w.vocab, all, c.perLayer)
 		if trunk > 0 {
 			w.projTrunk = l.rows("per_layer_model_proj.weight", all, c.hidden, 0, trunk)
 		}

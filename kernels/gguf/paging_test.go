@@ -10,13 +10,11 @@ import (
 	"testing"
 )
 
-// What was forgotten is out of memory and reads the same again.
-func TestForget(t *testing.T) {
+// mappedBytes is a file of this content, which need not be that of a model.
+func mappedBytes(t *testing.T, content []byte) *File {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "pages.gguf")
-	content := bytes.Repeat([]byte{1, 2, 3, 5, 8}, 100000)
-	w := new(bytes.Buffer)
-	w.Write(content)
-	if err := os.WriteFile(path, w.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	file, data, err := mapFile(path)
@@ -25,6 +23,14 @@ func TestForget(t *testing.T) {
 	}
 	f := &File{name: path, data: data, file: file}
 	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// What was forgotten is out of memory and reads the same again.
+func TestForget(t *testing.T) {
+	content := bytes.Repeat([]byte{1, 2, 3, 5, 8}, 100000)
+	f := mappedBytes(t, content)
+	data := f.data
 
 	part := data[10001:400003]
 	f.Fetch(part)
@@ -58,21 +64,12 @@ func TestForget(t *testing.T) {
 // A file that was cut short while it was open is an error of the read, which
 // names it.
 func TestReadCutShort(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "short.gguf")
-	if err := os.WriteFile(path, make([]byte, 9000), 0o600); err != nil {
+	f := mappedBytes(t, make([]byte, 9000))
+	if err := os.Truncate(f.name, 5000); err != nil {
 		t.Fatal(err)
 	}
-	file, data, err := mapFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &File{name: path, data: data, file: file}
-	t.Cleanup(func() { _ = f.Close() })
-	if err := os.Truncate(path, 5000); err != nil {
-		t.Fatal(err)
-	}
-	err = f.Read(make([]byte, 100), data[8000:8100])
-	if !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), path) {
+	err := f.Read(make([]byte, 100), f.data[8000:8100])
+	if !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), f.name) {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -3,12 +3,11 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoProcessor, Gemma4ForConditionalGeneration
 
-from speech import read_wave
+from speech import read_sound
 
 LONGEST_ANSWER = 160  # tokens
 
@@ -25,8 +24,7 @@ def cases(samples: Path, prompts: dict[str, str]) -> list[tuple[Path, str, str]]
 def content(path: Path, question: str) -> list[dict]:
     """The user's turn: the medium and then the words."""
     if path.suffix == ".wav":
-        _, sound = read_wave(str(path))
-        medium = {"type": "audio", "audio": sound.astype(np.float32) / 32768}
+        medium = {"type": "audio", "audio": read_sound(path)}
     else:
         medium = {"type": "image", "image": Image.open(path).convert("RGB")}
     return [medium, {"type": "text", "text": question}]

@@ -7,24 +7,20 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
 import architecture
 from evaluate import BOX_TOKENS, CAPTION_TOKENS, Asker
 from metrics import parse_boxes
-from speech import RATE, read_wave
+from speech import read_sound
 from words import CAPTION_PROMPTS, DETECT_PROMPTS
 
 
 def ask(asker: Asker, path: Path) -> dict:
     """The answers about one file, as expected.json has them."""
     if path.suffix == ".wav":
-        rate, samples = read_wave(str(path))
-        if rate != RATE:
-            raise ValueError(f"{path} has {rate} samples a second")
-        return {"transcript": asker.transcribe(samples.astype(np.float32) / 32768)}
+        return {"transcript": asker.transcribe(read_sound(path))}
     pixels = architecture.resize(Image.open(path))[None]
     soft = architecture.see(asker.model, *architecture.patches(pixels))
     caption, = asker.about_pictures(soft, CAPTION_PROMPTS[0], CAPTION_TOKENS)

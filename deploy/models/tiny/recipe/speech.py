@@ -123,6 +123,14 @@ def read_wave(source: io.BytesIO | str) -> tuple[int, np.ndarray]:
         return file.getframerate(), np.frombuffer(file.readframes(1 << 30), np.int16)
 
 
+def read_sound(path: Path) -> np.ndarray:
+    """The samples of a WAV file at 16 kHz, float32 in -1..1."""
+    rate, samples = read_wave(str(path))
+    if rate != RATE:
+        raise ValueError(f"{path} has {rate} samples a second, not {RATE}")
+    return samples.astype(np.float32) / 32768
+
+
 def make_clips(split: str, shard: int, count: int, folder: Path) -> None:
     """Writes count clips of a split to speech_SPLIT_SHARD.npz. Shards of one split differ by their seed."""
     rng = random.Random(SEEDS[split] + shard)
