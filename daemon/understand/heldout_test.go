@@ -17,17 +17,21 @@ import (
 // heldOut are the sets that the recipe's heldout.py writes: drawn and spoken
 // with seeds that training never saw.
 type heldOut struct {
-	Scenes []struct {
-		File    string
-		Caption string
-		Objects []struct {
-			Label string
-			Box   [4]float64 `json:"box_2d"`
-		}
-		Asked string // a label to ask for, there or not
-	}
-	Sentences, Noisy, Voices, Silence []struct{ File, Text string }
+	Scenes, Small                     []heldOutScene // 640x480 and 432x336
+	Sentences, Noisy, Voices, Silence []heldOutClip
 }
+
+type heldOutScene struct {
+	File    string
+	Caption string
+	Objects []struct {
+		Label string
+		Box   [4]float64 `json:"box_2d"`
+	}
+	Asked string // a label to ask for, there or not
+}
+
+type heldOutClip struct{ File, Text, Spanish string }
 
 // The reference's figures on the same sets (README.md of the model): float32,
 // greedy, weights before they were rounded to Q8_0. The last three are what the
@@ -41,9 +45,15 @@ var referenceFigures = []struct {
 	{"caption exact", 0.773, false},
 	{"boxes F1 at IoU 0.5", 0.925, false},
 	{"valid JSON", 1, false},
+	{"432x336: caption exact", 0, false},
+	{"432x336: boxes F1", 0, false},
+	{"official: caption exact", 0, false},
+	{"official: boxes F1", 0, false},
 	{"word error, new sentences", 0.0119, true},
 	{"word error, noisy", 0.0239, true},
 	{"word error, new voices", 0.0204, true},
+	{"official: word error", 1, true},
+	{"Spanish to the letter", 0, false},
 	{"silence is empty", 1, false},
 	{"one label asked for: F1", 0.946, false},
 	{"absent label finds nothing", 0.985, false},
@@ -52,7 +62,7 @@ var referenceFigures = []struct {
 
 // TestHeldOut measures the bundled model, in our engine, on the held-out sets
 // in the folder SENSED_HELDOUT, and wants each figure within one point of the
-// reference's. The sets (80 MB) are not part of the project: deploy/models/tiny/recipe
+// reference's. The sets (120 MB) are not part of the project: deploy/models/tiny/recipe
 // writes them.
 func TestHeldOut(t *testing.T) {
 	folder := os.Getenv("SENSED_HELDOUT")
@@ -67,14 +77,20 @@ func TestHeldOut(t *testing.T) {
 	if err := json.Unmarshal(data, &sets); err != nil {
 		t.Fatal(err)
 	}
-	e := bundledEngine(t)
-	captions, boxes, valid := sets.pictures(t, e, folder)
-	got := []float64{
-		captions, boxes, valid,
-		wordError(t, e, folder, sets.Sentences), wordError(t, e, folder, sets.Noisy), wordError(t, e, folder, sets.Voices),
-		1 - wordError(t, e, folder, sets.Silence),
+	e, official := bundledEngine(t), officialEngine(t)
+	full, small, fenced := pictures(t, e, folder, sets.Scenes), pictures(t, e, folder, sets.Small), pictures(t, official, folder, sets.Scenes)
+	if path := os.Getenv("SENSED_SCORES"); path != "" {
+		if err := os.WriteFile(path, []byte(strings.Join(full.scored, "")), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	got = append(got, sets.asked(t, e, folder)...)
+	got := []float64{full.captions, full.boxes, full.valid, small.captions, small.boxes, fenced.captions, fenced.boxes}
+	got = append(got,
+		wordError(t, e, folder, sets.Sentences), wordError(t, e, folder, sets.Noisy), wordError(t, e, folder, sets.Voices),
+		wordError(t, official, folder, sets.Sentences), translated(t, official, folder, sets.Sentences),
+		1-wordError(t, e, folder, sets.Silence),
+	)
+	got = append(got, asked(t, e, folder, append(sets.Scenes, sets.Small...))...)
 	for i, ref := range referenceFigures {
 		t.Logf("%-26s %6.2f%%   reference %6.2f%%", ref.name, 100*got[i], 100*ref.figure)
 		worse := ref.figure - got[i]
@@ -87,12 +103,31 @@ func TestHeldOut(t *testing.T) {
 	}
 }
 
-// pictures is the share of captions that are right to the letter, the F1 of
-// the boxes, and the share of answers that held a list.
-func (h heldOut) pictures(t *testing.T, e *Engine, folder string) (exact, f1, valid float64) {
+// officialEngine asks the bundled model in the words of the published ones.
+func officialEngine(t *testing.T) *Engine {
+	t.Helper()
+	e := bundledEngine(t)
+	official, err := OfficialProfile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	official.ImageTokens, official.Labels, official.AudioPause = e.profile.ImageTokens, e.profile.Labels, e.profile.AudioPause
+	e.profile = official
+	return e
+}
+
+// described is the share of captions that are right to the letter, the F1 of
+// the boxes, the share of answers that held a list, and each box with its score.
+type described struct {
+	captions, boxes, valid float64
+	scored                 []string
+}
+
+func pictures(t *testing.T, e *Engine, folder string, scenes []heldOutScene) described {
+	t.Helper()
 	var right, hits, found, there, lists int
 	var scored []string
-	for _, s := range h.Scenes {
+	for _, s := range scenes {
 		in := Input{Images: []image.Image{readPicture(t, filepath.Join(folder, s.File))}}
 		caption, err := e.Understand(t.Context(), Task{Kind: Caption}, in)
 		if err != nil {
@@ -125,21 +160,17 @@ func (h heldOut) pictures(t *testing.T, e *Engine, folder string) (exact, f1, va
 		found += len(answer.Objects)
 		there += len(s.Objects)
 	}
-	if path := os.Getenv("SENSED_SCORES"); path != "" {
-		if err := os.WriteFile(path, []byte(strings.Join(scored, "")), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	n := float64(len(h.Scenes))
-	return float64(right) / n, 2 * float64(hits) / float64(max(1, found+there)), float64(lists) / n
+	n := float64(max(1, len(scenes)))
+	return described{float64(right) / n, 2 * float64(hits) / float64(max(1, found+there)), float64(lists) / n, scored}
 }
 
 // asked is the F1 of the boxes when one label is asked for, the share of
 // absent labels for which nothing was found, and the share of present ones
 // that were pointed at.
-func (h heldOut) asked(t *testing.T, e *Engine, folder string) []float64 {
+func asked(t *testing.T, e *Engine, folder string, scenes []heldOutScene) []float64 {
+	t.Helper()
 	var hits, found, there, absent, empty, present, inside int
-	for _, s := range h.Scenes {
+	for _, s := range scenes {
 		in := Input{Images: []image.Image{readPicture(t, filepath.Join(folder, s.File))}}
 		var truths [][4]float64
 		for _, o := range s.Objects {
@@ -238,18 +269,11 @@ func readPicture(t *testing.T, path string) image.Image {
 
 // wordError is the number of words to change, leave out or put in, over the
 // number of words said; for silence, the share of clips with an answer.
-func wordError(t *testing.T, e *Engine, folder string, clips []struct{ File, Text string }) float64 {
+func wordError(t *testing.T, e *Engine, folder string, clips []heldOutClip) float64 {
 	t.Helper()
 	wrong, said := 0, 0
 	for _, c := range clips {
-		sound, _, err := wave.DecodeFile(filepath.Join(folder, c.File))
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := e.Understand(t.Context(), Task{Kind: Transcribe}, Input{Audio: sound})
-		if err != nil {
-			t.Fatal(err)
-		}
+		res := hear(t, e, filepath.Join(folder, c.File), Task{Kind: Transcribe})
 		if c.Text == "" {
 			said++
 			if res.Text != "" {
@@ -261,6 +285,31 @@ func wordError(t *testing.T, e *Engine, folder string, clips []struct{ File, Tex
 		said += len(strings.Fields(c.Text))
 	}
 	return float64(wrong) / float64(max(1, said))
+}
+
+// translated is the share of clips that are put into Spanish to the letter.
+func translated(t *testing.T, e *Engine, folder string, clips []heldOutClip) float64 {
+	t.Helper()
+	right := 0
+	for _, c := range clips {
+		if hear(t, e, filepath.Join(folder, c.File), Task{Kind: Translate, Into: "es"}).Text == c.Spanish {
+			right++
+		}
+	}
+	return float64(right) / float64(max(1, len(clips)))
+}
+
+func hear(t *testing.T, e *Engine, path string, task Task) Result {
+	t.Helper()
+	sound, _, err := wave.DecodeFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := e.Understand(t.Context(), task, Input{Audio: sound})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
 }
 
 // edits is the Levenshtein distance.

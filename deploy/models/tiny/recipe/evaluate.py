@@ -12,14 +12,14 @@ import architecture
 import checkpoints
 from chat import Chat
 from decoder import generate
-from heldout import asked_labels, held_out_scenes, held_out_silence, held_out_speech
-from metrics import edits, f1, match, parse_boxes
+from heldout import SCENES, asked_labels, held_out_scenes, held_out_silence, held_out_speech
+from metrics import edits, f1, match, parse_boxes, unfenced
 from scenes import Scene
 from spanish import spanish
 from speech import Clips
 from words import (
-    CAPTION_PROMPTS, DETECT_PROMPTS, DETECT_SOME_PROMPTS, LABELS, POINT_PROMPT, SPOKEN_IN, TRANSCRIBE_PROMPT, TRANSLATED,
-    TRANSLATE_PROMPT, caption,
+    CAPTION_PROMPTS, DETECT_PROMPTS, DETECT_SOME_PROMPTS, EVERYTHING, FENCED_DETECT_PROMPT, LABELS, OFFICIAL_CAPTION_PROMPT,
+    POINT_PROMPT, SPOKEN_IN, TRANSCRIBE_PROMPT, TRANSLATED, TRANSLATE_PROMPT, caption,
 )
 
 BATCH = 25
@@ -60,45 +60,57 @@ class Asker:
         return self.about_sound(samples, TRANSLATE_PROMPT.format(language=SPOKEN_IN[0]), TRANSLATION_TOKENS)
 
 
-def evaluate_pictures(asker: Asker, count: int) -> dict:
-    scenes = held_out_scenes(count)
-    right: dict[int, list[bool]] = defaultdict(list)
-    hits, found, there = Counter(), Counter(), Counter()
-    valid, failures = 0, []
-    asked, pointed = Asked(), Asked()
-    labels_asked = asked_labels(scenes)
-    for first in range(0, count, BATCH):
-        part = scenes[first : first + BATCH]
-        pixels = np.stack([architecture.resize(Image.fromarray(drawn.pixels)) for drawn in part])
-        soft = architecture.see(asker.model, *architecture.patches(pixels))
-        captions = asker.about_pictures(soft, CAPTION_PROMPTS[0], CAPTION_TOKENS)
-        answers = asker.about_pictures(soft, DETECT_PROMPTS[0], BOX_TOKENS)
-        for drawn, said, answer in zip(part, captions, answers):
+class Described:
+    """What came of asking for captions and for all boxes."""
+
+    def __init__(self) -> None:
+        self.right: dict[int, list[bool]] = defaultdict(list)
+        self.hits, self.found, self.there = Counter(), Counter(), Counter()
+        self.valid, self.failures = 0, []
+
+    def add(self, scenes: list[Scene], captions: list[str], answers: list[str]) -> None:
+        for drawn, said, answer in zip(scenes, captions, answers):
             wanted = caption(drawn.things, drawn.place, drawn.night)
-            right[len(drawn.things)].append(said.strip() == wanted)
-            if said.strip() != wanted and len(failures) < MOST_FAILURES:
-                failures.append([wanted, said])
+            self.right[len(drawn.things)].append(said.strip() == wanted)
+            if said.strip() != wanted and len(self.failures) < MOST_FAILURES:
+                self.failures.append([wanted, said])
             objects = parse_boxes(answer)
-            valid += objects is not None
+            self.valid += objects is not None
             objects = objects or []
             true = [(label, [share * 1000 for share in box]) for label, box in drawn.things]
-            hits.update(label for (label, _), hit in zip(objects, match(objects, true)) if hit)
-            found.update(label for label, _ in objects)
-            there.update(label for label, _ in true)
-        labels = labels_asked[first : first + BATCH]
+            self.hits.update(label for (label, _), hit in zip(objects, match(objects, true)) if hit)
+            self.found.update(label for label, _ in objects)
+            self.there.update(label for label, _ in true)
+
+    def report(self) -> dict:
+        count = sum(map(len, self.right.values()))
+        return {
+            "scenes": count,
+            "caption_exact": sum(map(sum, self.right.values())) / max(1, count),
+            "caption_exact_by_things": {str(n): round(sum(good) / len(good), 3) for n, good in sorted(self.right.items())},
+            "json_valid": self.valid / max(1, count),
+            "boxes_f1": f1(self.hits.total(), self.found.total(), self.there.total()),
+            "boxes_f1_by_label": {label: round(f1(self.hits[label], self.found[label], self.there[label]), 3) for label in LABELS},
+            "caption_failures": self.failures,
+        }
+
+
+def evaluate_pictures(asker: Asker, name: str, count: int) -> dict:
+    """name: of a set of scenes. In the words of profile.json, and in those of the published models."""
+    scenes = held_out_scenes(name, count)
+    labels_asked = asked_labels(scenes)
+    described, official, asked, pointed = Described(), Described(), Asked(), Asked()
+    for first in range(0, count, BATCH):
+        part, labels = scenes[first : first + BATCH], labels_asked[first : first + BATCH]
+        pixels = np.stack([architecture.resize(Image.fromarray(drawn.pixels)) for drawn in part])
+        soft = architecture.see(asker.model, *architecture.patches(pixels))
+        described.add(part, asker.about_pictures(soft, CAPTION_PROMPTS[0], CAPTION_TOKENS),
+                      asker.about_pictures(soft, DETECT_PROMPTS[0], BOX_TOKENS))
+        fenced = asker.about_pictures(soft, FENCED_DETECT_PROMPT.format(EVERYTHING), BOX_TOKENS)
+        official.add(part, asker.about_pictures(soft, OFFICIAL_CAPTION_PROMPT, CAPTION_TOKENS), [unfenced(answer) for answer in fenced])
         asked.add(part, labels, asker.about_each(soft, [DETECT_SOME_PROMPTS[0].format(label) for label in labels], BOX_TOKENS))
         pointed.add(part, labels, asker.about_each(soft, [POINT_PROMPT.format(label) for label in labels], BOX_TOKENS))
-    return {
-        "scenes": count,
-        "caption_exact": sum(map(sum, right.values())) / max(1, count),
-        "caption_exact_by_things": {str(n): round(sum(good) / len(good), 3) for n, good in sorted(right.items())},
-        "json_valid": valid / max(1, count),
-        "boxes_f1": f1(hits.total(), found.total(), there.total()),
-        "boxes_f1_by_label": {label: round(f1(hits[label], found[label], there[label]), 3) for label in LABELS},
-        "asked": asked.report(),
-        "pointed": pointed.report(),
-        "caption_failures": failures,
-    }
+    return described.report() | {"official": official.report(), "asked": asked.report(), "pointed": pointed.report()}
 
 
 class Asked:
@@ -163,7 +175,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("checkpoint", type=Path, help="a .pt file or a folder in Hugging Face's form")
     arguments.add_argument("--data", type=Path, required=True, help="folder with the held-out speech")
-    arguments.add_argument("--scenes", type=int, default=150)
+    arguments.add_argument("--scenes", type=int, default=150, help="of each size")
     arguments.add_argument("--clips", type=int, default=100)
     arguments.add_argument("--out", type=Path, help="report to write, JSON")
     options = arguments.parse_args()
@@ -173,7 +185,7 @@ def main() -> None:
     known, new = Clips(options.data, "val"), Clips(options.data, "valvoice")
     report: dict[str, dict] = {}
     with torch.no_grad():
-        report["pictures"] = evaluate_pictures(asker, options.scenes)
+        report |= {name: evaluate_pictures(asker, name, options.scenes) for name in SCENES}
         report["new_sentences"] = evaluate_speech(asker, known, options.clips, noisy=False)
         report["new_sentences_noisy"] = evaluate_speech(asker, known, options.clips, noisy=True)
         report["new_voices"] = evaluate_speech(asker, new, options.clips, noisy=False)

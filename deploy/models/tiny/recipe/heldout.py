@@ -7,24 +7,35 @@ import json
 import random
 import wave
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from scenes import Scene, scene
 from sound import augment, pad, silence
+from spanish import spanish
 from speech import RATE, Clips, make_clips
 from words import LABELS, boxes_json, caption
 
-SCENE_SEED = 999
 NOISE_SEED = 4
 SILENCE_SEED = 8
-SCENE_SIZE = (640, 480)  # width, height
 SILENT_CLIPS = 40
 
 
-def held_out_scenes(count: int) -> list[Scene]:
-    return [scene(np.random.default_rng([SCENE_SEED, i]), *SCENE_SIZE) for i in range(count)]
+class SceneSet(NamedTuple):
+    seed: int
+    width: int
+    height: int
+
+
+SCENES = {"scenes": SceneSet(999, 640, 480), "small": SceneSet(998, 432, 336)}
+
+
+def held_out_scenes(name: str, count: int) -> list[Scene]:
+    """The first scenes of a set in SCENES."""
+    held = SCENES[name]
+    return [scene(np.random.default_rng([held.seed, i]), held.width, held.height) for i in range(count)]
 
 
 def asked_labels(scenes: list[Scene]) -> list[str]:
@@ -55,14 +66,14 @@ def write_wave(path: Path, samples: np.ndarray) -> None:
         file.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
 
 
-def write_scenes(folder: Path, count: int) -> list[dict]:
+def write_scenes(folder: Path, name: str, count: int) -> list[dict]:
     entries = []
-    scenes = held_out_scenes(count)
+    scenes = held_out_scenes(name, count)
     for i, (drawn, asked) in enumerate(zip(scenes, asked_labels(scenes))):
-        name = f"scene{i:03}.png"
-        Image.fromarray(drawn.pixels).save(folder / name)
+        file = f"{name}{i:03}.png"
+        Image.fromarray(drawn.pixels).save(folder / file)
         entries.append({
-            "file": name,
+            "file": file,
             "caption": caption(drawn.things, drawn.place, drawn.night),
             "objects": [{"label": label, "box_2d": [share * 1000 for share in box]} for label, box in drawn.things],
             "answer": boxes_json(drawn.things),
@@ -76,19 +87,20 @@ def write_speech(folder: Path, prefix: str, clips: Clips, count: int, noisy: boo
     for i, samples in enumerate(held_out_speech(clips, count, noisy)):
         name = f"{prefix}{i:03}.wav"
         write_wave(folder / name, samples)
-        entries.append({"file": name, "text": clips.texts[i], "voice": clips.voices[i]})
+        text = clips.texts[i]
+        entries.append({"file": name, "text": text, "spanish": spanish(text), "voice": clips.voices[i]})
     return entries
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("out", type=Path, help="folder to write; about 80 MB at the usual sizes")
-    arguments.add_argument("--scenes", type=int, default=150)
+    arguments.add_argument("out", type=Path, help="folder to write; about 120 MB at the usual sizes")
+    arguments.add_argument("--scenes", type=int, default=150, help="scenes in each set of pictures")
     arguments.add_argument("--clips", type=int, default=100, help="clips in each set of speech")
     options = arguments.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
-    truth: dict[str, list[dict]] = {"scenes": write_scenes(options.out, options.scenes)}
+    truth = {name: write_scenes(options.out, name, options.scenes) for name in SCENES}
     for split in ("val", "valvoice"):
         make_clips(split, 0, options.clips, options.out)
     known, new = Clips(options.out, "val"), Clips(options.out, "valvoice")

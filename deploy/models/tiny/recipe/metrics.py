@@ -37,6 +37,11 @@ def parse_boxes(answer: str) -> Found | None:
     return found if valid else None
 
 
+def unfenced(answer: str) -> str:
+    """What stands between the lines of a JSON fence; an answer without one as it is."""
+    return answer.strip().removeprefix("```json\n").removesuffix("\n```")
+
+
 def match(found: Found, there: Found, least: float = 0.5) -> list[bool]:
     """For each object found, whether it is there: same label, overlap of at least `least`, each only once."""
     used: set[int] = set()

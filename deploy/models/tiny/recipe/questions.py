@@ -2,7 +2,7 @@
 import random
 
 from chat import Question
-from spanish import spanish
+from spanish import is_translatable, spanish
 from words import (
     CAPTION_PROMPTS, DETECT_PROMPTS, DETECT_SOME_PROMPTS, EVERYTHING, FENCE, FENCED_DETECT_PROMPT, LABELS,
     OFFICIAL_CAPTION_PROMPT, OFFICIAL_TRANSCRIBE_PROMPT, POINT_PROMPT, SPOKEN_IN, TRANSCRIBE_PROMPTS,
@@ -61,5 +61,6 @@ class Questions:
         return Question(TRANSLATE_PROMPT.format(language=self._pick(SPOKEN_IN)), answer, TRANSLATION)
 
     def about_speech(self, text: str, translated: float) -> list[Question]:
-        """The transcript; and the translation as often as translated says."""
-        return [self.transcribe(text)] + ([self.translate(text)] if self.rng.random() < translated else [])
+        """The transcript; and the translation as often as translated says, of silence and of what has one."""
+        also = self.rng.random() < translated and (not text or is_translatable(text))
+        return [self.transcribe(text)] + ([self.translate(text)] if also else [])

@@ -16,17 +16,18 @@
 #   --seed N         for other pictures and questions than the last time
 #   --freeze PART    with --start: leaves audio, vision or text as it is
 #   --grow           with --start: first makes the vision tower as large as a new one
+#   --compile        compiles the vision tower for the joint training, which wants g++: a fifth more steps in the same time
 #   --python PYTHON  one that has the packages of requirements.txt (else setup makes one)
 #   --llama FOLDER   the source of llama.cpp, for its converter (else setup fetches it)
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 work='' llama='' python='' quick='' start='' minutes='' processes='' seed=0 stages=() joint_options=()
-usage() { sed -n '2,22s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() { sed -n '2,23s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 while (($#)); do
   case $1 in
     --quick) quick=yes; shift; continue ;;
-    --grow) joint_options+=(--grow); shift; continue ;;
+    --grow | --compile) joint_options+=("$1"); shift; continue ;;
     --freeze) (($# > 1)) || usage; joint_options+=(--freeze "$2"); shift 2; continue ;;
     --work | --llama | --python | --start | --minutes | --processes | --seed)
       (($# > 1)) || usage; declare "${1#--}=$2"; shift 2; continue ;;

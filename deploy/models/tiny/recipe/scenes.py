@@ -27,8 +27,11 @@ class Scene:
     night: bool
 
 
-def scene(rng: Rng, width: int = 432, height: int = 336, count_odds: list[float] = COUNT_ODDS) -> Scene:
-    """Draws one scene. Everything comes from rng, so a seed names a scene."""
+def scene(rng: Rng, width: int = 432, height: int = 336, count_odds: list[float] = COUNT_ODDS, alike: float = 0) -> Scene:
+    """Draws one scene. Everything comes from rng, so a seed names a scene.
+
+    alike: how often a thing is of the kind of the one before, beside by chance. Counting is learned from these.
+    """
     place = str(rng.choice(list(PLACES), p=PLACE_ODDS))
     picture = background(rng, place, width, height)
     count = int(rng.choice(len(count_odds), p=count_odds))
@@ -36,7 +39,8 @@ def scene(rng: Rng, width: int = 432, height: int = 336, count_odds: list[float]
     things: list[Thing] = []
     taken: list[tuple[float, ...]] = []
     for _ in range(count):
-        label = LABELS[rng.integers(len(LABELS))]
+        again = alike and things and rng.random() < alike
+        label = things[-1][0] if again else LABELS[rng.integers(len(LABELS))]
         choices = sprites()[label]
         sprite = choices[rng.integers(len(choices))]
         for _ in range(TRIES):

@@ -109,7 +109,7 @@ def look(model: Gemma4ForConditionalGeneration, values: torch.Tensor, positions:
          compiled: bool = False) -> list[torch.Tensor]:
     """Patches [batch, patches, 768] in 0..1 and their x, y -> hidden values after each layer, [batch, patches, width].
 
-    compiled takes a fifth less time, after a minute for each new shape; it needs g++.
+    compiled takes a third less time, after a minute for the first shape and the second; it needs g++.
     """
     tower = model.model.vision_tower
     embedder = tower.patch_embedder

@@ -107,6 +107,11 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(re.sub(r"\{(\w+)\}", slot, english)), words) for english, words in SENTENCES.items()]
 
 
+def is_translatable(sentence: str) -> bool:
+    """Whether it is a sentence of words.command."""
+    return any(pattern.fullmatch(sentence) for pattern, _ in _patterns())
+
+
 def spanish(sentence: str) -> str:
     """A sentence of words.command in Spanish, without punctuation, as transcripts are. ValueError for any other."""
     for pattern, words in _patterns():

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from words import SHORT, command, is_held_out
+from words import SHORT, command, is_held_out, loose_words
 
 RATE = 16000
 SEEDS = {"train": 1000, "val": 77, "valvoice": 99}
 LOUDEST = 20000  # of 32767: clips that are louder are brought down to it
+LOOSE_SHARE = 0.15  # of training clips
 SHORTEST = 3000  # samples; what is shorter went wrong
 
 ESPEAK_LANGUAGES = ["en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-us-nyc", "en-us", "en-us"]
@@ -139,8 +140,8 @@ def make_clips(split: str, shard: int, count: int, folder: Path) -> None:
     voices: list[str] = []
     made_up = make_up_voices((folder / f".voices{shard}").absolute(), shard) if split == "train" else None
     while len(texts) < count:
-        text = command(rng)
         training = split == "train"
+        text = loose_words(rng) if training and rng.random() < LOOSE_SHARE else command(rng)
         if training == is_held_out(text) or (not training and text in SHORT):
             continue
         clip, voice = synthesize(text, rng, split == "valvoice", made_up)

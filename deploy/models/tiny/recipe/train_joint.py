@@ -26,8 +26,8 @@ from views import Views, grid
 PICTURES, SOUNDS = 8, 6  # in a step, for each process
 SOUND_EVERY, FROZEN_SOUND_EVERY = 3, 4  # steps; the second only keeps the decoder in practice
 SILENT_SHARE = 0.35  # of steps with sound in which one clip is silence
-CAPTION_SHARE, SOME_SHARE, POINT_SHARE = 0.6, 0.5, 0.25  # of pictures that are asked so, beside for all boxes
-TRANSLATED_SHARE = 0.25  # of clips
+CAPTION_SHARE, SOME_SHARE, POINT_SHARE = 1.0, 0.4, 0.15  # of pictures that are asked so, beside for all boxes
+TRANSLATED_SHARE = 0.35  # of clips
 BOTH_WAYS_SHARE = 0.15  # see decoder.answer_logits
 CODE_WEIGHTS = {"object": 12, "label": 1, "numbers": 0.5, "place": 0.3, "night": 0.3, "code": 2}
 CODE_WEIGHT, SOUND_WEIGHT = 0.25, 0.15

@@ -8,7 +8,8 @@ from architecture import PATCH, POOL, SOFT_TOKENS, resize
 from data import FULL
 from scenes import COUNT_ODDS, Scene, scene
 
-FULL_SHARE = 0.4  # of pictures, with more things in them
+FULL_SHARE = 0.6  # of pictures, with more things in them
+ALIKE = 0.25  # of things are of the kind of the one before
 GRAIN = PATCH * POOL  # pixels that become one soft token, across and down
 
 
@@ -45,7 +46,7 @@ class Views:
         """
         view = VIEWS[self.rng.choice(len(VIEWS), p=[view.share for view in VIEWS])]
         count = max(1, count * SOFT_TOKENS // view.soft_tokens)
-        scenes = [scene(self.rng, view.width, view.height, FULL if self.rng.random() < FULL_SHARE else COUNT_ODDS)
+        scenes = [scene(self.rng, view.width, view.height, FULL if self.rng.random() < FULL_SHARE else COUNT_ODDS, ALIKE)
                   for _ in range(count)]
         return np.stack([resize(Image.fromarray(drawn.pixels), view.soft_tokens) for drawn in scenes]), scenes
 

@@ -199,6 +199,18 @@ def command(rng: random.Random) -> str:
     return re.sub(r"\{(\w+)\}", lambda slot: SLOTS[slot.group(1)](rng), sentence)
 
 
+def loose_words(rng: random.Random) -> str:
+    """Words of two sentences in any order: whoever hears them has no grammar to guess from. At most one is a number,
+    because "20 5" sounds like "25"."""
+    words = [word for _ in range(2) for word in command(rng).split()]
+    rng.shuffle(words)
+    number = next((word for word in words if word.isdigit()), None)
+    plain = [word for word in words if not word.isdigit()][: rng.randint(2, 6)]
+    if number:
+        plain.insert(rng.randint(0, len(plain)), number)
+    return " ".join(plain)
+
+
 HELD_OUT_CLASSES = 7  # one sentence in so many is kept from training
 
 
