@@ -227,6 +227,17 @@ func overlapping(found []event.Found, truths [][4]float64) int {
 	return n
 }
 
+// labelled are the objects of one label.
+func labelled(found []event.Found, label string) []event.Found {
+	var of []event.Found
+	for _, o := range found {
+		if o.Label == label {
+			of = append(of, o)
+		}
+	}
+	return of
+}
+
 // within says whether the middle of box lies in one of the truths.
 func within(box [4]int, truths [][4]float64) bool {
 	y, x := float64(box[0]+box[2])/2, float64(box[1]+box[3])/2
