@@ -63,7 +63,6 @@ func TestDoctorOfBoards(t *testing.T) {
 	}{
 		"a Pi":              {map[string]string{"proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\x00"}, func(e *examination) func(context.Context) { return e.board }, Well, "Raspberry Pi 5 Model B Rev 1.0,"},
 		"a PC":              {map[string]string{"sys/devices/virtual/dmi/id/product_name": "NUC\n"}, func(e *examination) func(context.Context) { return e.board }, Well, "NUC,"},
-		"a Pi's processor":  {map[string]string{"proc/cpuinfo": "processor : 0\nFeatures\t: fp asimd evtstrm crc32 asimdhp asimddp\n"}, func(e *examination) func(context.Context) { return e.processor }, Well, "has asimd asimdhp asimddp"},
 		"cool":              {map[string]string{zone + "temp": "47000", throttled: "0"}, func(e *examination) func(context.Context) { return e.heat }, Well, "47.0 °C"},
 		"hot":               {map[string]string{zone + "temp": "81000"}, func(e *examination) func(context.Context) { return e.heat }, Warning, "will be throttled"},
 		"throttled":         {map[string]string{throttled: "4"}, func(e *examination) func(context.Context) { return e.heat }, Warning, "throttled now"},
@@ -86,6 +85,26 @@ func TestDoctorOfBoards(t *testing.T) {
 		if len(e.findings) != 1 || e.findings[0].State != tt.state || !strings.Contains(e.findings[0].What, tt.want) || (tt.state == Well) != (e.findings[0].Do == "") {
 			t.Errorf("%s: %+v, want %s and %q", name, e.findings, tt.state, tt.want)
 		}
+	}
+}
+
+// TestDoctorOfProcessors knows that a build without C kernels is told to be slow.
+func TestDoctorOfProcessors(t *testing.T) {
+	t.Setenv("SENSED_KERNELS", "")
+	want := Well
+	if strings.Contains(Kernels(), "reference") {
+		want = Warning
+	}
+	e := examined(Doctor{Root: machine(t, map[string]string{"proc/cpuinfo": "processor : 0\nFeatures\t: fp asimd evtstrm crc32 asimdhp asimddp\n"})})
+	e.processor(t.Context())
+	if len(e.findings) != 1 || e.findings[0].State != want || !strings.Contains(e.findings[0].What, "has asimd asimdhp asimddp") {
+		t.Errorf("%+v, want %s and the features that kernels are chosen by", e.findings, want)
+	}
+	t.Setenv("SENSED_KERNELS", "scalar")
+	e.findings = nil
+	e.processor(t.Context())
+	if len(e.findings) != 1 || e.findings[0].State != Warning {
+		t.Errorf("with SENSED_KERNELS: %+v, want a warning", e.findings)
 	}
 }
 
