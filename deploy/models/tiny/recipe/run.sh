@@ -16,7 +16,7 @@
 #   --seed N         for other pictures and questions than the last time
 #   --freeze PART    with --start: leaves audio, vision or text as it is
 #   --grow           with --start: first makes the vision tower as large as a new one
-#   --compile        compiles the vision tower for the joint training, which wants g++: a fifth more steps in the same time
+#   --compile        compiles the vision tower for the joint training: it takes a third less time then, and wants g++
 #   --python PYTHON  one that has the packages of requirements.txt (else setup makes one)
 #   --llama FOLDER   the source of llama.cpp, for its converter (else setup fetches it)
 set -euo pipefail
