@@ -55,7 +55,8 @@ func Start(o Options) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: cannot listen on %s: %w; choose another port or stop the program that holds it", o.Addr, err)
 	}
-	b := &Broker{listener: newListener(l, MaxClients)}
+	b := &Broker{}
+	b.listener = newListener(l, MaxClients, b.endSessions)
 	b.close = sync.OnceValue(b.stop)
 
 	caps := mochi.NewDefaultServerCapabilities()
@@ -92,6 +93,18 @@ func (b *Broker) stop() error {
 		return fmt.Errorf("broker: %w", err)
 	}
 	return nil
+}
+
+// endSessions tells every client that the broker goes. The server could do it
+// itself, but takes the lock of its clients for reading twice in a row, and hangs
+// for good when one that leaves waits for the same lock in between (mochi 2.7.9,
+// Clients.GetByListener).
+func (b *Broker) endSessions() {
+	for _, c := range b.server.Clients.GetAll() {
+		if c.Net.Listener == b.listener.ID() && !c.Closed() {
+			_ = b.server.DisconnectClient(c, packets.ErrServerShuttingDown) // it is gone either way
+		}
+	}
 }
 
 // closeGrace is how long a connection may take to end by itself.

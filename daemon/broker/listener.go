@@ -17,9 +17,10 @@ var _ listeners.Listener = (*listener)(nil)
 // that is just being accepted; this one returns from Close only when every
 // connection has been served.
 type listener struct {
-	net   net.Listener
-	limit int
-	log   *slog.Logger
+	net         net.Listener
+	limit       int
+	log         *slog.Logger
+	endSessions func()
 
 	serving sync.WaitGroup
 
@@ -28,8 +29,8 @@ type listener struct {
 	closed bool                  // guarded by mu
 }
 
-func newListener(l net.Listener, limit int) *listener {
-	return &listener{net: l, limit: limit, conns: map[net.Conn]struct{}{}}
+func newListener(l net.Listener, limit int, endSessions func()) *listener {
+	return &listener{net: l, limit: limit, endSessions: endSessions, conns: map[net.Conn]struct{}{}}
 }
 
 func (l *listener) ID() string       { return "loopback" }
@@ -61,13 +62,14 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 	}
 }
 
-// Close ends the sessions politely, then the connections.
-func (l *listener) Close(endSessions listeners.CloseFn) {
+// Close ends the sessions politely, then the connections. It does not use the
+// server's function for that, see [Broker.endSessions].
+func (l *listener) Close(listeners.CloseFn) {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
 	l.net.Close()
-	endSessions(l.ID())
+	l.endSessions()
 	hard := time.AfterFunc(closeGrace, l.closeConns)
 	defer hard.Stop()
 	l.serving.Wait()
