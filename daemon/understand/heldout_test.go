@@ -24,11 +24,13 @@ type heldOut struct {
 type heldOutScene struct {
 	File    string
 	Caption string
-	Objects []struct {
-		Label string
-		Box   [4]float64 `json:"box_2d"`
-	}
-	Asked string // a label to ask for, there or not
+	Objects []truth
+	Asked   string // a label to ask for, there or not
+}
+
+type truth struct {
+	Label string
+	Box   [4]float64 `json:"box_2d"`
 }
 
 type heldOutClip struct{ File, Text, Spanish string }
@@ -149,20 +151,13 @@ func pictures(t *testing.T, e *Engine, folder string, scenes []heldOutScene) des
 		if len(answer.Notes) == 0 {
 			lists++
 		}
-		used := make([]bool, len(s.Objects))
-		for _, o := range answer.Objects {
-			best, at := 0.5, -1
-			for i, truth := range s.Objects {
-				if v := floatOverlap(o.Box, truth.Box); truth.Label == o.Label && !used[i] && v >= best {
-					best, at = v, i
-				}
-			}
-			if at >= 0 {
-				used[at] = true
+		hit := matched(answer.Objects, s.Objects)
+		for i, o := range answer.Objects {
+			if hit[i] {
 				hits[o.Label]++
 			}
 			named[o.Label]++
-			scored = append(scored, scoreLine(o, at >= 0))
+			scored = append(scored, scoreLine(o, hit[i]))
 		}
 		for _, o := range s.Objects {
 			named[o.Label]++
@@ -185,10 +180,10 @@ func asked(t *testing.T, e *Engine, folder string, scenes []heldOutScene) []floa
 	var hits, found, there, absent, empty, present, inside int
 	for _, s := range scenes {
 		in := Input{Images: []image.Image{readPicture(t, filepath.Join(folder, s.File))}}
-		var truths [][4]float64
+		var truths []truth
 		for _, o := range s.Objects {
 			if o.Label == s.Asked {
-				truths = append(truths, o.Box)
+				truths = append(truths, o)
 			}
 		}
 		answer, err := e.Understand(t.Context(), Task{Kind: Detect, Labels: []string{s.Asked}}, in)
@@ -204,7 +199,11 @@ func asked(t *testing.T, e *Engine, folder string, scenes []heldOutScene) []floa
 			}
 			continue
 		}
-		hits += overlapping(answer.Objects, truths)
+		for _, hit := range matched(answer.Objects, truths) {
+			if hit {
+				hits++
+			}
+		}
 		present++
 		pointed, err := e.Understand(t.Context(), Task{Kind: Point, Labels: []string{s.Asked}}, in)
 		if err != nil {
@@ -221,41 +220,30 @@ func asked(t *testing.T, e *Engine, folder string, scenes []heldOutScene) []floa
 	}
 }
 
-// overlapping counts the objects that share half with a truth of their own.
-func overlapping(found []event.Found, truths [][4]float64) int {
+// matched says of each object whether it shares half with a truth of its label
+// that no object before it has.
+func matched(found []event.Found, truths []truth) []bool {
 	used := make([]bool, len(truths))
-	n := 0
-	for _, o := range found {
+	hit := make([]bool, len(found))
+	for k, o := range found {
 		best, at := 0.5, -1
 		for i, truth := range truths {
-			if v := floatOverlap(o.Box, truth); !used[i] && v >= best {
+			if v := floatOverlap(o.Box, truth.Box); truth.Label == o.Label && !used[i] && v >= best {
 				best, at = v, i
 			}
 		}
 		if at >= 0 {
-			used[at] = true
-			n++
+			used[at], hit[k] = true, true
 		}
 	}
-	return n
-}
-
-// labelled are the objects of one label.
-func labelled(found []event.Found, label string) []event.Found {
-	var of []event.Found
-	for _, o := range found {
-		if o.Label == label {
-			of = append(of, o)
-		}
-	}
-	return of
+	return hit
 }
 
 // within says whether the middle of box lies in one of the truths.
-func within(box [4]int, truths [][4]float64) bool {
+func within(box [4]int, truths []truth) bool {
 	y, x := float64(box[0]+box[2])/2, float64(box[1]+box[3])/2
 	for _, t := range truths {
-		if t[0] <= y && y <= t[2] && t[1] <= x && x <= t[3] {
+		if t.Box[0] <= y && y <= t.Box[2] && t.Box[1] <= x && x <= t.Box[3] {
 			return true
 		}
 	}

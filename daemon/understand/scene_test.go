@@ -20,30 +20,32 @@ func TestSceneCamera(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		truth := camera.World().Truth(0)
+		shown := camera.World().Truth(0)
 		in := Input{Images: []image.Image{camera.World().Draw(0)}}
 		caption, err := e.Understand(t.Context(), Task{Kind: Caption}, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if caption.Text == truth.Caption() {
+		if caption.Text == shown.Caption() {
 			right++
 		} else {
-			t.Logf("seed %d: %s Answer: %s", seed, truth.Caption(), caption.Text)
+			t.Logf("seed %d: %s Answer: %s", seed, shown.Caption(), caption.Text)
 		}
 		answer, err := e.Understand(t.Context(), Task{Kind: Detect}, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		boxes := map[string][][4]float64{}
-		for _, o := range truth.Objects {
-			boxes[o.Label] = append(boxes[o.Label], [4]float64{float64(o.Box[0]), float64(o.Box[1]), float64(o.Box[2]), float64(o.Box[3])})
+		var truths []truth
+		for _, o := range shown.Objects {
+			truths = append(truths, truth{o.Label, [4]float64{float64(o.Box[0]), float64(o.Box[1]), float64(o.Box[2]), float64(o.Box[3])}})
 		}
-		for label, truths := range boxes {
-			hits += overlapping(labelled(answer.Objects, label), truths)
+		for _, hit := range matched(answer.Objects, truths) {
+			if hit {
+				hits++
+			}
 		}
 		found += len(answer.Objects)
-		there += len(truth.Objects)
+		there += len(shown.Objects)
 	}
 	captions, f1 := float64(right)/scenes, 2*float64(hits)/float64(found+there)
 	t.Logf("captions %.1f%%, boxes F1 %.3f", 100*captions, f1)
